@@ -1,0 +1,1 @@
+"""What the user has, checked and typed, turned into tensors and back."""

@@ -1,0 +1,66 @@
+"""Training samples that lie in memory (or in a memory-mapped file)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from nnatomy.types import Batch
+
+_GATHER_BYTES = 8 << 20
+"""Records are gathered in pieces of about this size: large enough to make the cost of the call
+vanish, small enough to stay in the cache and to hold no second copy of the data."""
+
+
+class TensorSamples:
+    """Records held as tensors; batches are slices of records gathered many batches at a time.
+
+    Args:
+        inputs: (N, ...) records, in any dtype that `transform` (or the network) takes.
+        targets: (N,) int64 class indices, or (N, K) float values.
+        weights: (N,) float importance of each record, or None for equal weights.
+        transform: Turns a batch of stored inputs into network inputs, e.g. bytes into
+            normalised floats. None when they are stored as the network takes them.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None = None,
+        transform: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.inputs = inputs
+        self.targets = targets
+        self.weights = weights
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input as the network sees it."""
+        first = self.inputs[:1]
+        return tuple((self.transform(first) if self.transform else first).shape[1:])
+
+    def batches(self, order: Tensor | None, size: int) -> Iterator[Batch]:
+        """Yield mini-batches of `size` records (the last may be smaller) in the given order."""
+        if order is None:
+            yield from self._slices(self.inputs, self.targets, self.weights, size)
+            return
+        record_bytes = max(1, self.inputs[0].nbytes) if len(self) else 1
+        piece = max(1, _GATHER_BYTES // (record_bytes * size)) * size
+        for indices in order.split(piece):
+            weights = None if self.weights is None else self.weights[indices]
+            yield from self._slices(self.inputs[indices], self.targets[indices], weights, size)
+
+    def _slices(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None, size: int
+    ) -> Iterator[Batch]:
+        parts = None if weights is None else weights.split(size)
+        for i, (x, y) in enumerate(zip(inputs.split(size), targets.split(size), strict=True)):
+            yield Batch(
+                self.transform(x) if self.transform else x, y, None if parts is None else parts[i]
+            )

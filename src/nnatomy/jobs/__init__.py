@@ -1,0 +1,1 @@
+"""The jobs behind the commands: train, evaluate, predict, inspect."""

@@ -1,0 +1,1 @@
+"""From the facts of a run to a page, a terminal table or a notebook cell."""

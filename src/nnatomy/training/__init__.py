@@ -1,0 +1,1 @@
+"""The training loop, its rules, and everything that keeps a run safe."""

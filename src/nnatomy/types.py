@@ -1,0 +1,39 @@
+"""Names for the shapes of things that every part of nnatomy shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+Label: TypeAlias = "str | int | float | bool"
+
+
+class Batch(NamedTuple):
+    """A mini-batch.
+
+    Shape: inputs (B, ...), targets (B,) int64 for classes or (B, K) float for values,
+        weights (B,) float or None.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None
+
+
+class Samples(Protocol):
+    """Something that can be trained on or evaluated: knows its size and yields mini-batches."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input as the network sees it, without the batch axis."""
+        ...
+
+    def batches(self, order: Tensor | None, size: int) -> Iterator[Batch]:
+        """Yield the records named by `order` (every record in turn when None), `size` at a time."""
+        ...
