@@ -26,3 +26,6 @@ class Observer:
 
     def on_end(self, session: Session) -> None:
         """Called once after the last epoch, with the best weights in place."""
+
+    def on_interrupt(self, session: Session) -> None:
+        """Called at a step boundary when a stop was requested before the end."""

@@ -1,0 +1,3 @@
+from . import data as data
+from . import models as models
+from . import training as training

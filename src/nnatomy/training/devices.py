@@ -1,0 +1,76 @@
+"""Where to compute, in which precision, and with how many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import nn
+
+from nnatomy.errors import SettingError
+from nnatomy.models.summary import count_multiplications
+
+SINGLE_THREAD_PRODUCTS = 4_000_000
+"""Multiplications of a forward pass of one batch below which one thread is at least as fast as
+two: the crossing measured by bench/threads.py."""
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of this name; "auto" takes a GPU when there is one.
+
+    Raises:
+        SettingError: The name is not a device or the device is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingError(f"device '{name}' cannot be used: {reason}; try --device cpu") from None
+    return device
+
+
+def mixed_precision(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """A context in which matrix products run in bfloat16 where the device is fast at it.
+
+    On a CPU "auto" stays in float32: without matrix units made for it bfloat16 is many times
+    slower there.
+    """
+    wanted = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def threads_for(network: nn.Module, input_shape: tuple[int, ...], batch_size: int) -> int:
+    """Threads that suit a network on the CPU: one when a step is too short to share.
+
+    The choice depends on sizes only, never on a clock, so that a run can be repeated to the bit.
+    """
+    products = count_multiplications(network, input_shape) * batch_size
+    return 1 if products < SINGLE_THREAD_PRODUCTS else torch.get_num_threads()
+
+
+@contextmanager
+def thread_count(count: int) -> Iterator[None]:
+    """Compute with this many threads inside the block."""
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from generators seeded anew inside the block; the caller's are untouched."""
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=list(devices)):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,94 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from nnatomy.training.devices import seeded, thread_count
+from nnatomy.training.objectives import Objective, objective_named
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+from nnatomy.training.settings import Settings
+from nnatomy.training.state import State
+from nnatomy.types import Samples
+
+
+def _never() -> bool:
+    return False
+
+
+def fit(
+    network: nn.Module,
+    train: Samples,
+    valid: Samples | None = None,
+    *,
+    objective: str | Objective = "cross_entropy",
+    settings: Settings | None = None,
+    observers: Sequence[Observer] = (),
+    state: State | None = None,
+    stop: Callable[[], bool] = _never,
+) -> Session:
+    """Train a network by mini-batch gradient descent.
+
+    The same seed, data and thread count give the same weights to the bit, watched or unwatched,
+    in one go or in pieces. The random state of the caller is left alone.
+
+    Args:
+        network: Any module that takes a batch of inputs; trained in place. With validation
+            records it ends with the weights of its best epoch.
+        train: Training records.
+        valid: Records to validate on after every epoch.
+        objective: A name of nnatomy.training.objectives.OBJECTIVES, or one of your own.
+        settings: How to train; the defaults are mini-batches of 64 with Adam.
+        observers: See everything, change nothing.
+        state: Go on from this state of an earlier call with the same arguments.
+        stop: Asked after every step and between validation batches; when it says True the
+            session is returned with `interrupted` set, and can be captured and resumed.
+
+    Returns:
+        The finished session: its `history` has one dict an epoch, `stopped` says why it ended.
+
+    Raises:
+        SettingError: A setting cannot be used.
+        NonFiniteError: A loss or gradient is NaN or infinite; the weights have not seen it.
+    """
+    settings = settings or Settings()
+    objective = objective_named(objective) if isinstance(objective, str) else objective
+    with seeded(settings.seed):
+        session = Session(network, train, valid, objective, settings)
+        if state is not None:
+            session.restore(state)
+        try:
+            with thread_count(session.threads):
+                _run(session, observers, stop)
+        finally:
+            session.flat.release()
+            network.eval()
+    return session
+
+
+def _run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool]) -> None:
+    step_watchers = [o for o in observers if type(o).on_step is not Observer.on_step]
+    session.network.train()
+    for observer in observers:
+        observer.on_start(session)
+    while not session.finished:
+        for batch in session.batches():
+            session.learn(batch)
+            for observer in step_watchers:
+                observer.on_step(session)
+            if stop():
+                session.interrupted = True
+                break
+        row = None if session.interrupted else session.close_epoch(stop)
+        if row is None:
+            session.interrupted = True
+            break
+        for observer in observers:
+            observer.on_epoch(session, row)
+    if not session.interrupted:
+        session.use_best()
+    for observer in observers:
+        observer.on_interrupt(session) if session.interrupted else observer.on_end(session)

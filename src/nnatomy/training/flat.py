@@ -1,0 +1,97 @@
+"""All trainable parameters of a network as views of one vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nnatomy.errors import SettingError
+
+
+class FlatParameters:
+    """One vector for the parameters and one for their gradients.
+
+    An update rule then costs a handful of calls for the whole network instead of a handful for
+    each parameter, which is most of the time of a step for small networks. The network's own
+    parameters become views of the vector; `release` makes them independent again.
+
+    Weight matrices and filters come first, so that a penalty on them is one slice.
+
+    Args:
+        network: Its trainable parameters are moved in place.
+
+    Raises:
+        SettingError: Parameters differ in type or device, or none can be trained.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        trainable = [p for p in network.parameters() if p.requires_grad]
+        if not trainable:
+            raise SettingError("the network has no trainable parameters: unfreeze some")
+        if len({(p.dtype, p.device) for p in trainable}) > 1:
+            raise SettingError("all trainable parameters must have one type and one device")
+        # Stable sort: matrices and filters, then vectors.
+        self.parameters = sorted(trainable, key=lambda p: p.dim() < 2)
+        total = sum(p.numel() for p in trainable)
+        like = trainable[0].detach()
+        self.weights = like.new_empty(total)
+        self.gradient = like.new_zeros(total)
+        self.penalized = sum(p.numel() for p in trainable if p.dim() >= 2)
+        start = 0
+        for parameter in self.parameters:
+            values = self._view(self.weights, start, parameter)
+            values.copy_(parameter.detach())
+            parameter.data = values
+            parameter.grad = self._view(self.gradient, start, parameter)
+            start += parameter.numel()
+
+    @staticmethod
+    def _view(vector: Tensor, start: int, parameter: Tensor) -> Tensor:
+        # The parameter's own strides are kept: convolution filters may lie channels last.
+        return vector.as_strided(parameter.shape, parameter.stride(), start)
+
+    def penalize(self, l2: float, records: int) -> None:
+        """Add the gradient λ/m w of the penalty λ/(2m) Σ w² for the weight matrices."""
+        size = self.penalized
+        self.gradient[:size].add_(self.weights[:size], alpha=l2 / records)
+
+    def release(self) -> None:
+        """Give the network parameters of its own again, without gradients."""
+        with torch.no_grad():
+            for parameter in self.parameters:
+                parameter.data = parameter.detach().clone()
+                parameter.grad = None
+
+
+class FlatBuffers:
+    """The floating-point buffers of a network (running averages) as views of one vector.
+
+    A batch that makes the loss non-finite has already spoiled the running averages when that is
+    noticed; one copy a step makes it possible to take them back.
+
+    Args:
+        network: Its buffers are moved in place.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        owned = [
+            (module, name, buffer)
+            for module in network.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+            if buffer.dtype == torch.float32
+        ]
+        self.values = torch.cat([b.reshape(-1) for _, _, b in owned]) if owned else torch.empty(0)
+        self._kept = self.values.clone()
+        start = 0
+        for module, name, buffer in owned:
+            setattr(module, name, self.values[start : start + buffer.numel()].view(buffer.shape))
+            start += buffer.numel()
+
+    def keep(self) -> None:
+        """Remember the present values."""
+        if self.values.numel():
+            self._kept.copy_(self.values)
+
+    def take_back(self) -> None:
+        """Return to the values remembered last."""
+        self.values.copy_(self._kept)

@@ -1,0 +1,62 @@
+"""Outputs of a network for many records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nnatomy.types import Batch, Samples
+
+_BATCH = 512
+
+
+def has_filters(network: nn.Module) -> bool:
+    """Whether the network convolves images, so that a channels-last layout pays."""
+    return any(isinstance(module, nn.Conv2d) for module in network.modules())
+
+
+def place(batch: Batch, device: torch.device, channels_last: bool) -> Batch:
+    """The batch on the device, images with their channels last in memory."""
+    inputs, targets, weights = batch
+    if channels_last and inputs.dim() == 4:
+        inputs = inputs.to(device, memory_format=torch.channels_last)
+    else:
+        inputs = inputs.to(device)
+    return Batch(inputs, targets.to(device), None if weights is None else weights.to(device))
+
+
+@torch.no_grad()
+def outputs_of(
+    network: nn.Module, samples: Samples, *, stop: Callable[[], bool] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Run every record through the network in evaluation mode.
+
+    The network's modes are as before afterwards.
+
+    Args:
+        network: On any one device.
+        samples: The records.
+        stop: Asked between batches; when it says True the outputs so far are returned.
+
+    Shape: -> outputs (N, ...), targets (N, ...), both on the network's device.
+    """
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    channels_last = has_filters(network)
+    modes = [(module, module.training) for module in network.modules()]
+    outputs, targets = [], []
+    try:
+        network.eval()
+        for batch in samples.batches(None, _BATCH):
+            batch = place(batch, device, channels_last)
+            outputs.append(network(batch.inputs))
+            targets.append(batch.targets)
+            if stop is not None and stop():
+                break
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if len(outputs) == 1:
+        return outputs[0], targets[0]
+    return torch.cat(outputs), torch.cat(targets)

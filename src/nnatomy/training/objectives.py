@@ -1,0 +1,162 @@
+"""What training makes small: a loss, with the score that people read and the way to decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nnatomy.errors import SettingError, nearest
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss and what belongs to it.
+
+    Args:
+        name: Its name in settings and files.
+        loss: (outputs, targets, weights) -> the (weighted) mean over the records, a scalar.
+        decode: Outputs -> class probabilities (B, K), or predicted values (B, D).
+        score: (outputs, targets) -> the number that people read; higher is better.
+        score_name: Its name.
+        formula: The loss of one record.
+    """
+
+    name: str
+    loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    decode: Callable[[Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], float]
+    score_name: str
+    formula: str
+
+
+def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """Weighted mean: a record of weight 2 counts like the record twice."""
+    if weights is None:
+        return losses.mean()
+    return (losses * weights).sum() / weights.sum()
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """-Σ_k t_k log p_k with p = softmax(outputs), averaged over the records.
+
+    Shape: outputs (B, K), targets (B,) int64, weights (B,) -> ().
+    """
+    if weights is None:
+        return functional.cross_entropy(outputs, targets)
+    return _mean(functional.cross_entropy(outputs, targets, reduction="none"), weights)
+
+
+def binary_cross_entropy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """-t log p - (1-t) log(1-p) with p = σ(output), averaged over the records.
+
+    Shape: outputs (B, 1), targets (B,) of 0 and 1, weights (B,) -> ().
+    """
+    losses = functional.binary_cross_entropy_with_logits(
+        outputs[:, 0], targets.to(outputs.dtype), reduction="none"
+    )
+    return _mean(losses, weights)
+
+
+def squared_error(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """½ Σ_d (t_d - y_d)², averaged over the records.
+
+    Shape: outputs (B, D), targets (B, D), weights (B,) -> ().
+    """
+    if weights is None:
+        return 0.5 * outputs.shape[1] * functional.mse_loss(outputs, targets)
+    return _mean(0.5 * (outputs - targets).square().sum(1), weights)
+
+
+def perceptron_criterion(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Σ_k max(0, -t_k a_k) with t_k = 1 for the record's class and -1 for the others.
+
+    Its gradient step on one record is Rosenblatt's rule: w ← w + η t x when t a <= 0. A unit on
+    the boundary (a = 0) counts as wrong, so that training starts from zero weights.
+
+    Shape: outputs (B, K), targets (B,) int64, weights (B,) -> ().
+    """
+    signs = torch.full_like(outputs, -1.0).scatter_(1, targets[:, None], 1.0)
+    margins = signs * outputs
+    return _mean(torch.where(margins <= 0, -margins, 0.0).sum(1), weights)
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> float:
+    """Share of the records whose largest output is the target's."""
+    return (outputs.argmax(1) == targets).double().mean().item()
+
+
+def _binary_accuracy(outputs: Tensor, targets: Tensor) -> float:
+    return ((outputs[:, 0] > 0) == targets).double().mean().item()
+
+
+def r2(outputs: Tensor, targets: Tensor) -> float:
+    """1 - Σ (t - y)² / Σ (t - mean t)², averaged over the target columns.
+
+    A column of equal targets counts 1 when it is met exactly and 0 otherwise.
+    """
+    targets = targets.double()
+    residual = (targets - outputs.double()).square().sum(0)
+    total = (targets - targets.mean(0)).square().sum(0)
+    scores = 1.0 - residual / torch.where(total > 0, total, 1.0)
+    scores = torch.where(total > 0, scores, (residual == 0).double())
+    return scores.mean().item()
+
+
+def _softmax(outputs: Tensor) -> Tensor:
+    return outputs.softmax(1)
+
+
+def _both_sides(outputs: Tensor) -> Tensor:
+    positive = outputs.sigmoid()
+    return torch.cat([1.0 - positive, positive], 1)
+
+
+def _winner(outputs: Tensor) -> Tensor:
+    """A step unit knows no probabilities: the winner gets 1."""
+    return functional.one_hot(outputs.argmax(1), outputs.shape[1]).to(outputs.dtype)
+
+
+def _identity(outputs: Tensor) -> Tensor:
+    return outputs
+
+
+OBJECTIVES: dict[str, Objective] = {
+    objective.name: objective
+    for objective in (
+        Objective(
+            "cross_entropy", cross_entropy, _softmax, accuracy, "accuracy", "L = -Σ t_k log p_k"
+        ),
+        Objective(
+            "binary_cross_entropy",
+            binary_cross_entropy,
+            _both_sides,
+            _binary_accuracy,
+            "accuracy",
+            "L = -t log p - (1-t) log(1-p)",
+        ),
+        Objective("squared", squared_error, _identity, r2, "r2", "L = ½ (t - y)²"),
+        Objective(
+            "perceptron",
+            perceptron_criterion,
+            _winner,
+            accuracy,
+            "accuracy",
+            "L = Σ max(0, -t_k a_k)",
+        ),
+    )
+}
+
+
+def objective_named(name: str) -> Objective:
+    """The objective of this name.
+
+    Raises:
+        SettingError: The name is unknown.
+    """
+    if name not in OBJECTIVES:
+        raise SettingError(f"objective '{name}' is unknown: {nearest(name, OBJECTIVES)}")
+    return OBJECTIVES[name]

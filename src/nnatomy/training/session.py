@@ -1,0 +1,295 @@
+"""A training run in memory: what is learned, how far it is, and how to go on from there."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nnatomy.errors import DataError, NonFiniteError, RunError
+from nnatomy.training.devices import mixed_precision, pick_device, threads_for
+from nnatomy.training.flat import FlatBuffers, FlatParameters
+from nnatomy.training.inference import has_filters, outputs_of, place
+from nnatomy.training.nonfinite import origin_of_non_finite
+from nnatomy.training.objectives import Objective
+from nnatomy.training.optimizers import build_optimizer
+from nnatomy.training.order import permutation
+from nnatomy.training.schedules import learning_rate
+from nnatomy.training.settings import Settings
+from nnatomy.training.state import State
+from nnatomy.training.stopping import StopRules
+from nnatomy.types import Batch, Samples
+
+
+class Session:
+    """One run of `fit`; observers read it.
+
+    Args:
+        network: Trained in place.
+        train: Training records.
+        valid: Validation records, or None.
+        objective: What is made small.
+        settings: How.
+
+    Attributes:
+        step: Weight updates done.
+        epoch: Epochs completed.
+        consumed: Records of the current epoch already learned from.
+        history: One row (a dict) a completed epoch.
+        stopped: Why training ended; empty while it goes on.
+        interrupted: True when a stop was requested before the end.
+        seconds: Time spent, summed over resumptions.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Samples,
+        valid: Samples | None,
+        objective: Objective,
+        settings: Settings,
+    ) -> None:
+        if len(train) == 0:
+            raise DataError("there are no training records")
+        self.device = pick_device(settings.device)
+        self.channels_last = has_filters(network)
+        network.to(self.device)
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network, self.train, self.objective, self.settings = (
+            network,
+            train,
+            objective,
+            settings,
+        )
+        self.valid = valid if valid is not None and len(valid) else None
+        self.batch_size = min(settings.batch_size or len(train), len(train))
+        self.threads = settings.threads or threads_for(network, train.input_shape, self.batch_size)
+        self._must_place = self.channels_last or self.device.type != "cpu"
+        self._precision = mixed_precision(self.device, settings.precision)
+        self.flat = FlatParameters(network)
+        self.buffers = FlatBuffers(network)
+        self.rule = build_optimizer(
+            settings.optimizer, self.flat.weights, self.flat.gradient, settings.momentum
+        )
+        per_epoch = math.ceil(len(train) / self.batch_size)
+        self.rate = learning_rate(
+            settings.schedule,
+            settings.lr,
+            steps=per_epoch * settings.epochs,
+            steps_per_epoch=per_epoch,
+        )
+        self.rules = StopRules(settings)
+        self.step = self.epoch = self.consumed = 0
+        self.history: list[dict[str, Any]] = []
+        self.stopped = "" if settings.epochs else "epoch limit: 0"
+        self.interrupted = False
+        self.seconds = 0.0
+        self._best: dict[str, Tensor] = {}
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._norm_sum = 0.0
+        self._epoch_start: Tensor | None = None
+        self._clock = time.perf_counter()
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has ended, for whatever reason."""
+        return bool(self.stopped) or self.interrupted
+
+    def batches(self) -> Iterator[Batch]:
+        """The rest of the current epoch's mini-batches, in its order."""
+        if self.consumed == 0:
+            self._open_epoch()
+        count = len(self.train)
+        if self.consumed == count:  # resumed between the last step and the evaluation
+            return iter(())
+        if self.settings.shuffle:
+            order = permutation(count, self.settings.seed, self.epoch)
+        else:
+            order = torch.arange(count)
+        return self.train.batches(order[self.consumed :], self.batch_size)
+
+    def _open_epoch(self) -> None:
+        self._loss_sum.zero_()
+        self._norm_sum = 0.0
+        if self.settings.weight_tol > 0:
+            self._epoch_start = self.flat.weights.clone()
+
+    def learn(self, batch: Batch) -> None:
+        """One step: forward, backward, update.
+
+        Raises:
+            NonFiniteError: The loss or a gradient is not finite; weights and running averages
+                are as they were before the batch.
+        """
+        settings, flat = self.settings, self.flat
+        if self._must_place:
+            batch = place(batch, self.device, self.channels_last)
+        records = len(batch.targets)
+        self.buffers.keep()
+        flat.gradient.zero_()
+        with self._precision:
+            outputs = self.network(batch.inputs)
+            loss = self.objective.loss(outputs, batch.targets, batch.weights)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if settings.l2:
+            flat.penalize(settings.l2, records)
+        norm = math.sqrt(flat.gradient.dot(flat.gradient).item())
+        if not math.isfinite(norm):
+            self._refuse(batch)
+        if settings.clip_norm is not None and norm > settings.clip_norm:
+            flat.gradient.mul_(settings.clip_norm / norm)
+        self.rule.update(self.rate(self.step))
+        self._loss_sum.add_(loss.detach(), alpha=records)
+        self._norm_sum += norm
+        self.step += 1
+        self.consumed += records
+
+    def _refuse(self, batch: Batch) -> None:
+        self.buffers.take_back()
+        origin = origin_of_non_finite(self.network, self.objective, batch)
+        self.buffers.take_back()
+        first = self.consumed
+        raise NonFiniteError(
+            f"the gradient is not finite at step {self.step + 1} (epoch {self.epoch + 1}, records "
+            f"{first + 1} to {first + len(batch.targets)} of its order); it began in {origin}. "
+            "The weights were not changed. Lower the learning rate, clip gradients, or look at "
+            "these records."
+        )
+
+    def close_epoch(self, stop: Callable[[], bool]) -> dict[str, Any] | None:
+        """Evaluate the finished epoch, note its row, keep the weights if they are the best.
+
+        Returns:
+            The history row, or None when a stop was requested during the evaluation, which is
+            then done again on resumption.
+        """
+        steps = math.ceil(len(self.train) / self.batch_size)
+        row: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "loss": (self._loss_sum / len(self.train)).item(),
+            "valid_loss": None,
+            "valid_score": None,
+            "lr": self.rate(max(0, self.step - 1)),
+            "grad_norm": self._norm_sum / steps,
+        }
+        if not math.isfinite(row["loss"]):
+            raise NonFiniteError(f"the training loss is {row['loss']} in epoch {row['epoch']}")
+        if self.valid is not None:
+            outputs, targets = outputs_of(self.network, self.valid, stop=stop)
+            if stop():
+                return None
+            row["valid_loss"] = self.objective.loss(outputs, targets, None).item()
+            row["valid_score"] = self.objective.score(outputs, targets)
+            if not math.isfinite(row["valid_loss"]):
+                raise NonFiniteError(
+                    f"the validation loss is {row['valid_loss']} in epoch {row['epoch']}; the "
+                    "training loss is finite: look at the validation records"
+                )
+        if self.settings.error_rate is not None:
+            outputs, targets = outputs_of(self.network, self.train, stop=stop)
+            if stop():
+                return None
+            row["error_rate"] = 1.0 - self.objective.score(outputs, targets)
+        row["seconds"] = self._elapsed()
+        self._enter(row)
+        return row
+
+    def _enter(self, row: dict[str, Any]) -> None:
+        self.history.append(row)
+        self.epoch += 1
+        self.consumed = 0
+        if self.rules.note(row) and self.valid is not None:
+            self._keep_best()
+        change = None
+        if self._epoch_start is not None:
+            moved = torch.linalg.vector_norm(self.flat.weights - self._epoch_start)
+            change = (moved / torch.linalg.vector_norm(self._epoch_start).clamp(min=1e-30)).item()
+        self.stopped = self.rules.reason(row, change)
+
+    def _elapsed(self) -> float:
+        now = time.perf_counter()
+        self.seconds += now - self._clock
+        self._clock = now
+        return self.seconds
+
+    def _keep_best(self) -> None:
+        state = self.network.state_dict()
+        if not self._best:
+            self._best = {name: value.clone() for name, value in state.items()}
+        for name, value in state.items():
+            self._best[name].copy_(value)
+
+    def use_best(self) -> None:
+        """Put the weights of the best epoch in place (those of the last without validation)."""
+        if self._best:
+            self.network.load_state_dict(self._best)
+
+    def capture(self) -> State:
+        """The complete state at this step boundary; tensors are copies."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
+        tensors |= {f"best.{k}": v for k, v in self._best.items()}
+        tensors |= {"loss_sum": self._loss_sum, "rng.cpu": torch.get_rng_state()}
+        if self._epoch_start is not None:
+            tensors["epoch_start"] = self._epoch_start
+        if self.device.type == "cuda":
+            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
+        self._elapsed()
+        values = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "consumed": self.consumed,
+            "norm_sum": self._norm_sum,
+            "history": [dict(row) for row in self.history],
+            "rules": self.rules.to_values(),
+            "stopped": self.stopped,
+            "seconds": self.seconds,
+            "threads": self.threads,
+            "records": len(self.train),
+            "batch_size": self.batch_size,
+        }
+        return State({k: v.detach().clone() for k, v in tensors.items()}, values)
+
+    def restore(self, state: State) -> None:
+        """Go on from a captured state.
+
+        Raises:
+            RunError: The state belongs to other data or another network.
+        """
+        values, tensors = state.values, state.tensors
+        for name, now in (("records", len(self.train)), ("batch_size", self.batch_size)):
+            if values[name] != now and values["consumed"]:
+                raise RunError(f"the saved state has {name} {values[name]}, this run has {now}")
+        try:
+            self.network.load_state_dict(_part(tensors, "network."))
+            for name, slot in self.rule.slots.items():
+                slot.copy_(tensors[f"slot.{name}"])
+        except (KeyError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(
+                f"the saved state is of another network or optimizer: {reason}"
+            ) from None
+        self._best = {k: v.to(self.device) for k, v in _part(tensors, "best.").items()}
+        self._loss_sum.copy_(tensors["loss_sum"])
+        if "epoch_start" in tensors:
+            self._epoch_start = tensors["epoch_start"].to(self.device)
+        torch.set_rng_state(tensors["rng.cpu"])
+        if "rng.cuda" in tensors and self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
+        self.step, self.epoch = values["step"], values["epoch"]
+        self.consumed, self._norm_sum = values["consumed"], values["norm_sum"]
+        self.history = [dict(row) for row in values["history"]]
+        self.rules.restore(values["rules"])
+        self.seconds, self.threads = values["seconds"], values["threads"]
+        more = self.epoch < self.settings.epochs
+        self.stopped = "" if more and values["stopped"].startswith("epoch") else values["stopped"]
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,99 @@
+"""How a network is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from nnatomy.errors import SettingError, nearest
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that steers `fit`.
+
+    Args:
+        epochs: Passes over the training records at most.
+        batch_size: Records a step; 1 is stochastic (online) descent, None the whole set.
+        lr: Learning rate; the highest one where the schedule varies it.
+        optimizer: Name of the update rule, see nnatomy.training.optimizers.
+        momentum: γ of momentum, nesterov and rmsprop.
+        schedule: How the learning rate varies, see nnatomy.training.schedules.
+        l2: λ of the penalty λ/(2m) Σ w² on weight matrices (not biases), m records a batch.
+        clip_norm: Gradients with a larger Euclidean norm are scaled down to it. None: never.
+        shuffle: Draw the records in a new order each epoch.
+        patience: Stop after so many epochs without improvement by more than `tol`: of the
+            validation loss (or score, see `monitor`) when there are validation records, else of
+            the training loss. None: never.
+        tol: What counts as an improvement.
+        monitor: "loss" or "score" of the validation records; also chooses the best weights.
+        weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch: weights hardly change.
+        error_rate: Stop when the error rate on the training records reaches this value.
+        seed: Of the order of records and of everything drawn at random.
+        device: "auto", "cpu", "cuda", "mps" or "cuda:1".
+        precision: "float32", or "auto" / "bfloat16" for mixed precision on devices that have it.
+        threads: CPU threads; None chooses one for small networks.
+    """
+
+    epochs: int = 100
+    batch_size: int | None = 64
+    lr: float = 1e-3
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    schedule: str = "constant"
+    l2: float = 0.0
+    clip_norm: float | None = None
+    shuffle: bool = True
+    patience: int | None = None
+    tol: float = 1e-4
+    monitor: Literal["loss", "score"] = "loss"
+    weight_tol: float = 0.0
+    error_rate: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["float32", "auto", "bfloat16"] = "float32"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be meant.
+
+        Raises:
+            SettingError: Names the setting and its range.
+        """
+        _at_least("epochs", self.epochs, 0)
+        for name in ("batch_size", "patience", "threads"):
+            if getattr(self, name) is not None:
+                _at_least(name, getattr(self, name), 1)
+        for name in ("l2", "tol", "weight_tol", "seed"):
+            _at_least(name, getattr(self, name), 0)
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise SettingError(f"lr must be a positive number, got {self.lr}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise SettingError(f"clip_norm must be positive, got {self.clip_norm}")
+        if not 0 <= self.momentum < 1:
+            raise SettingError(f"momentum must be at least 0 and below 1, got {self.momentum}")
+        if self.monitor not in ("loss", "score"):
+            raise SettingError(f"monitor is 'loss' or 'score', got {self.monitor!r}")
+        if self.precision not in ("float32", "auto", "bfloat16"):
+            raise SettingError(
+                f"precision is 'float32', 'auto' or 'bfloat16', got {self.precision!r}"
+            )
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not (math.isfinite(value) and value >= least):
+        raise SettingError(f"{name} must be at least {least}, got {value}")
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """Settings from names and values, e.g. those of a config file.
+
+    Raises:
+        SettingError: A name is unknown or a value unusable.
+    """
+    known = [f.name for f in fields(Settings)]
+    for name in values:
+        if name not in known:
+            raise SettingError(f"training setting '{name}' is unknown: {nearest(name, known)}")
+    return Settings(**values)

@@ -1,0 +1,74 @@
+"""When to stop: the stop rules of the lecture, and early stopping on validation records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nnatomy.training.settings import Settings
+
+
+@dataclass
+class StopRules:
+    """Decides after each epoch whether training goes on.
+
+    Args:
+        settings: Gives the rules and their limits.
+        best: Lowest monitored value so far (scores count negative).
+        best_epoch: The epoch that reached it, counted from 1; 0 before the first.
+        waited: Epochs in a row without an improvement by more than `tol`.
+    """
+
+    settings: Settings
+    best: float = math.inf
+    best_epoch: int = 0
+    waited: int = 0
+
+    def note(self, row: dict[str, Any]) -> bool:
+        """Take in an epoch's history row; True when it is the best so far."""
+        value = self.monitored(row)
+        self.waited = 0 if value <= self.best - self.settings.tol else self.waited + 1
+        if value >= self.best:
+            return False
+        self.best, self.best_epoch = value, row["epoch"]
+        return True
+
+    def monitored(self, row: dict[str, Any]) -> float:
+        """The value that is to become small: of the validation records when there are any."""
+        if row["valid_loss"] is None:
+            return float(row["loss"])
+        if self.settings.monitor == "score":
+            return -float(row["valid_score"])
+        return float(row["valid_loss"])
+
+    def reason(self, row: dict[str, Any], weight_change: float | None) -> str:
+        """Why training stops after this epoch, or an empty string when it goes on.
+
+        Args:
+            row: The epoch's history row.
+            weight_change: ‖Δw‖ / ‖w‖ over the epoch, when that rule is on.
+        """
+        settings = self.settings
+        if settings.patience is not None and self.waited > settings.patience:
+            what = "validation " + settings.monitor if row["valid_loss"] is not None else "loss"
+            return f"early stopping: no better {what} in {settings.patience} epochs"
+        if weight_change is not None and weight_change <= settings.weight_tol:
+            return f"weights hardly change: {weight_change:.2g} <= {settings.weight_tol:g}"
+        error = row.get("error_rate")
+        if settings.error_rate is not None and error is not None and error <= settings.error_rate:
+            return f"error rate reached: {error:.4g} <= {settings.error_rate:g}"
+        if row["epoch"] >= settings.epochs:
+            return f"epoch limit: {settings.epochs}"
+        return ""
+
+    def to_values(self) -> dict[str, Any]:
+        """The counters, for a checkpoint."""
+        values = asdict(self)
+        del values["settings"]
+        return values
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Continue from the counters of a checkpoint."""
+        self.best = float(values["best"])
+        self.best_epoch, self.waited = values["best_epoch"], values["waited"]
