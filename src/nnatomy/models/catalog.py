@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
+import torch
 from torch import nn
 
+from nnatomy.conversion import convert_all
 from nnatomy.errors import SettingError, nearest
 from nnatomy.models.lenet import LeNet
 from nnatomy.models.mlp import MLP
 from nnatomy.models.perceptron import LogisticUnit, Perceptron
 
 Shape = tuple[int, ...]
-_MAX_LIST = 1000
 _MAX_PARAMETERS = 2_000_000_000
 
 
@@ -106,8 +107,24 @@ def build_network(
     entry = entry_of(name)
     if entry.needs == "image" and len(input_shape) != 3:
         raise SettingError(f"network '{name}' takes images; these records are rows: use mlp")
-    network: nn.Module = entry.build(input_shape, outputs, **checked_settings(name, settings))
+    values = checked_settings(name, settings)
+    _check_size(name, lambda: entry.build(input_shape, outputs, **values))
+    network: nn.Module = entry.build(input_shape, outputs, **values)
     return network
+
+
+def _check_size(name: str, build: Callable[[], nn.Module]) -> None:
+    """Count the parameters without memory for them, so that no text can ask for terabytes."""
+    too_large = SettingError(
+        f"network '{name}' would have more than {_MAX_PARAMETERS:,} parameters: lower its widths"
+    )
+    try:
+        with torch.device("meta"):
+            network = build()
+    except RuntimeError:  # a size that no integer holds
+        raise too_large from None
+    if sum(p.numel() for p in network.parameters()) > _MAX_PARAMETERS:
+        raise too_large
 
 
 def checked_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,41 +139,4 @@ def checked_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if key not in known:
             hint = nearest(key, known) if known else "it has no settings"
             raise SettingError(f"network '{name}' has no setting '{key}': {hint}")
-    return {key: _typed(key, value, hints[key]) for key, value in settings.items()}
-
-
-def _typed(key: str, value: Any, kind: Any) -> Any:
-    try:
-        if kind is bool:
-            return _boolean(value)
-        if kind in (int, float, str):
-            return _scalar(value, kind)
-        items = value.split(",") if isinstance(value, str) else list(_as_list(value))
-        if len(items) > _MAX_LIST:
-            raise ValueError
-        return tuple(_scalar(item, int) for item in items if str(item).strip())
-    except (TypeError, ValueError):
-        names = {int: "a whole number", float: "a number", str: "a name", bool: "true or false"}
-        wanted = names.get(kind, "whole numbers separated by commas")
-        raise SettingError(f"setting '{key}' takes {wanted}, got {value!r}") from None
-
-
-def _as_list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _scalar(value: Any, kind: Callable[[Any], Any]) -> Any:
-    if isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1):
-        raise ValueError
-    number = kind(value)
-    if kind is int and abs(number) > _MAX_PARAMETERS:
-        raise ValueError
-    return number
-
-
-def _boolean(value: Any) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    try:
-        return words[str(value).lower()]
-    except KeyError:
-        raise ValueError from None
+    return convert_all(settings, hints)

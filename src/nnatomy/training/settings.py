@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
+from nnatomy.conversion import convert_all
 from nnatomy.errors import SettingError, nearest
 
 
@@ -86,14 +88,19 @@ def _at_least(name: str, value: float, least: float) -> None:
         raise SettingError(f"{name} must be at least {least}, got {value}")
 
 
-def settings_from(values: dict[str, Any]) -> Settings:
-    """Settings from names and values, e.g. those of a config file.
+def setting_names() -> list[str]:
+    """The names of all training settings."""
+    return [f.name for f in fields(Settings)]
+
+
+def settings_from(values: Mapping[str, Any]) -> Settings:
+    """Settings from names and values; texts are read, e.g. those of a command line.
 
     Raises:
         SettingError: A name is unknown or a value unusable.
     """
-    known = [f.name for f in fields(Settings)]
+    known = setting_names()
     for name in values:
         if name not in known:
             raise SettingError(f"training setting '{name}' is unknown: {nearest(name, known)}")
-    return Settings(**values)
+    return Settings(**convert_all(values, get_type_hints(Settings)))

@@ -1,0 +1,95 @@
+"""nnatomy list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from nnatomy.cli.output import print_json
+from nnatomy.errors import SettingError, nearest
+
+
+def _networks() -> list[dict[str, Any]]:
+    from nnatomy.models.catalog import CATALOG, network_settings
+
+    return [
+        {
+            "name": name,
+            "about": entry.about,
+            "settings": {k: _plain(v) for k, v in network_settings(name).items()},
+            "training": dict(entry.defaults),
+        }
+        for name, entry in CATALOG.items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from nnatomy.data.bundled import bundled_names
+
+    return [{"name": name} for name in bundled_names()]
+
+
+def _optimizers() -> list[dict[str, Any]]:
+    from nnatomy.training.optimizers import OPTIMIZERS
+
+    return [{"name": name} for name in OPTIMIZERS]
+
+
+def _schedules() -> list[dict[str, Any]]:
+    from nnatomy.training.schedules import SCHEDULES
+
+    return [{"name": n, "about": (f.__doc__ or "").split("\n")[0]} for n, f in SCHEDULES.items()]
+
+
+def _activations() -> list[dict[str, Any]]:
+    from nnatomy.nn.activations import ACTIVATIONS
+
+    return [{"name": name} for name in ACTIVATIONS]
+
+
+def _initializations() -> list[dict[str, Any]]:
+    from nnatomy.nn.initialization import INITIALIZATIONS
+
+    return [{"name": name} for name in ["default", *INITIALIZATIONS]]
+
+
+def _settings() -> list[dict[str, Any]]:
+    from dataclasses import fields
+
+    from nnatomy.training.settings import Settings
+
+    return [{"name": f.name, "settings": {"default": f.default}} for f in fields(Settings)]
+
+
+LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "networks": _networks,
+    "datasets": _datasets,
+    "optimizers": _optimizers,
+    "schedules": _schedules,
+    "activations": _activations,
+    "initializations": _initializations,
+    "settings": _settings,
+}
+
+
+def command(
+    what: Annotated[str, typer.Argument(help=f"One of: {', '.join(LISTS)}.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list on stdout.")] = False,
+) -> None:
+    """List what can be named: networks, data sets, optimizers and so on."""
+    if what not in LISTS:
+        raise SettingError(f"there is no list of '{what}': {nearest(what, LISTS)}")
+    rows = LISTS[what]()
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['name']:16} {row.get('about', '')}".rstrip())
+        for name, default in row.get("settings", {}).items():
+            print(f"    {name} = {default}")

@@ -1,0 +1,53 @@
+"""nnatomy predict."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnatomy.cli.output import print_json, say
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="Model file or run folder.")],
+    source: Annotated[
+        str, typer.Argument(help="Data like those it was trained on; answers are not needed.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File for the predictions: .csv, .json or .parquet.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout.")
+    ] = False,
+) -> None:
+    """Predict for new data, with the probability of each class; CSV on stdout without --out."""
+    from nnatomy.jobs.prediction_table import as_csv, records, write_table
+    from nnatomy.jobs.predictor import load
+
+    predictor = load(model)
+    encoded = predictor.codec.encode(source)
+    table = predictor.table(encoded)
+    for finding in encoded.findings:
+        say(f"data: {finding.message}")
+    for rejected in encoded.rejected:
+        say(f"data: no prediction for {rejected.file}, line {rejected.line}: {rejected.reason}")
+    if out is not None:
+        write_table(out, table)
+        say(f"{len(table)} predictions in {out}")
+    if as_json:
+        print_json(
+            {
+                "task": predictor.task.kind,
+                "network": predictor.facts["network"],
+                "records": len(table),
+                "rejected": [r.__dict__ for r in encoded.rejected],
+                "findings": [f.__dict__ for f in encoded.findings],
+                "out": None if out is None else str(out),
+                **({} if out is not None else {"predictions": records(table)}),
+            }
+        )
+    elif out is None:
+        sys.stdout.write(as_csv(table).decode())

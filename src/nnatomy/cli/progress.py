@@ -1,0 +1,34 @@
+"""The progress of a training run on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnatomy.report.terminal import LiveProgress
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+
+
+class Progress(Observer):
+    """Shows each epoch as it ends."""
+
+    def __init__(self) -> None:
+        self._live: LiveProgress | None = None
+
+    def on_start(self, session: Session) -> None:
+        """Begin with the epochs still to come."""
+        self._live = LiveProgress(session.settings.epochs)
+
+    def on_epoch(self, session: Session, row: dict[str, Any]) -> None:
+        """Show the epoch."""
+        if self._live is not None:
+            self._live.row(row)
+
+    def on_end(self, session: Session) -> None:
+        """Leave the terminal as it was."""
+        if self._live is not None:
+            self._live.close()
+
+    def on_interrupt(self, session: Session) -> None:
+        """Leave the terminal as it was."""
+        self.on_end(session)

@@ -1,0 +1,162 @@
+"""nnatomy train."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnatomy.cli.output import pairs, print_json, say
+from nnatomy.errors import SettingError
+
+if TYPE_CHECKING:
+    from nnatomy.jobs.config import TrainConfig
+
+_HEAVY = ("examples", "evaluation", "architecture")
+
+
+def command(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="Table (CSV, TSV, Parquet, XLSX), folder of class folders with images, CSV of "
+            "image paths and labels, or a bundled name (see: nnatomy list datasets)."
+        ),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Column with the answers.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; inferred when missing.")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="See: nnatomy list networks. Chosen by the data.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training records.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Records a step; 1 learns record by record.")
+    ] = None,
+    lr: Annotated[str | None, typer.Option(help="Learning rate, or auto to search one.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="See: nnatomy list optimizers.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="See: nnatomy list schedules.")] = None,
+    patience: Annotated[
+        str | None,
+        typer.Option(help="Epochs without improvement before stopping early, or none."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any setting of the network or the training, e.g. hidden=64,32. Repeatable.",
+        ),
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: every class weighs the same.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="Kind of a column: number, category, boolean, date, text, id. Repeatable.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay in one split.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Column to split by: the newest records are the test set.")
+    ] = None,
+    valid: Annotated[float, typer.Option(help="Share of records for validation.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share of records for the final test.")] = 0.2,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side of the images in pixels; chosen by the data.")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1 for grey, 3 for color; chosen by the data.")
+    ] = None,
+    fit: Annotated[
+        str, typer.Option(help="Images of other proportions: crop, squash or pad.")
+    ] = "crop",
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; one under runs/ by default.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew in a folder that holds another run.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Do the job of this config.json (of an earlier run).")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Train a network on a source of data; write a run folder with the model and a report.
+
+    The same command goes on where an interrupted run stopped.
+    """
+    # Before torch allocates anything.
+    from nnatomy.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    from nnatomy.cli.progress import Progress
+    from nnatomy.data.images import ImageSettings
+    from nnatomy.data.split import SplitPlan
+    from nnatomy.jobs.config import TrainConfig
+    from nnatomy.jobs.train import run_training
+
+    if config is not None:
+        if source is not None:
+            raise SettingError("give a source or --config, not both")
+        job = _read_config(config)
+    elif source is None:
+        raise SettingError("name a source of data, e.g.: nnatomy train iris")
+    else:
+        settings: dict[str, Any] = pairs("--set", setting or [])
+        named = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "lr": lr,
+            "optimizer": optimizer,
+            "schedule": schedule,
+            "patience": patience,
+            "device": device,
+        }
+        settings |= {name: value for name, value in named.items() if value is not None}
+        job = TrainConfig(
+            source=source,
+            target=target,
+            task=task,
+            network=network,
+            settings=settings,
+            split=SplitPlan(valid=valid, test=test, group=group, time=time),
+            kinds=pairs("--kind", kind or []),
+            images=ImageSettings(size=image_size, channels=channels, fit=fit),
+            class_weight=class_weight,
+            seed=seed,
+        )
+    observers = [] if quiet else [Progress()]
+    run = run_training(job, out=out, overwrite=overwrite, observers=observers, say=say)
+    if as_json:
+        print_json({k: v for k, v in run.result.items() if k not in _HEAVY})
+        return
+    from rich.console import Console
+
+    from nnatomy.report.terminal import print_terminal
+
+    print_terminal(run.facts, Console())
+
+
+def _read_config(path: Path) -> TrainConfig:
+    from nnatomy.jobs.config import TrainConfig
+
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingError(f"--config {path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingError(f"--config {path} holds no settings by name")
+    return TrainConfig.from_json(values)

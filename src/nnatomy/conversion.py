@@ -1,0 +1,89 @@
+"""Settings as people write them, turned into the types that code expects."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Union, get_args, get_origin
+
+from nnatomy.errors import SettingError
+
+_MAX_ITEMS = 1000
+_MAX_NUMBER = 2_000_000_000
+_WANTED: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a name",
+    bool: "true or false",
+}
+
+
+def convert(name: str, value: Any, hint: Any) -> Any:
+    """The value in the type that an annotation names; texts are read.
+
+    Args:
+        name: The setting, for the message.
+        value: A text such as "64,32", "0.1", "true" or "none", or a value of the right type.
+        hint: int, float, str, bool, `X | None`, or a sequence of whole numbers.
+
+    Raises:
+        SettingError: The value does not fit.
+
+    >>> convert("hidden", "64,32", tuple[int, ...]), convert("clip_norm", "none", float | None)
+    ((64, 32), None)
+    """
+    kind, optional = _unwrap(hint)
+    if optional and (value is None or str(value).lower() == "none"):
+        return None
+    try:
+        if kind is bool:
+            return _boolean(value)
+        if kind in (int, float, str):
+            return _scalar(value, kind)
+        return _whole_numbers(value)
+    except (TypeError, ValueError, OverflowError):
+        wanted = _WANTED.get(kind, "whole numbers separated by commas")
+        more = " or none" if optional else ""
+        raise SettingError(f"setting '{name}' takes {wanted}{more}, got {value!r}") from None
+
+
+def convert_all(values: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Every value in the type of its annotation."""
+    return {name: convert(name, value, hints[name]) for name, value in values.items()}
+
+
+def _unwrap(hint: Any) -> tuple[Any, bool]:
+    """The type inside `X | None` and whether None is allowed; a Literal of names is a name."""
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = [item for item in get_args(hint) if item is not type(None)]
+        return inner[0], True
+    if get_args(hint) and all(isinstance(item, str) for item in get_args(hint)):
+        return str, False
+    return hint, False
+
+
+def _scalar(value: Any, kind: Callable[[Any], Any]) -> Any:
+    if isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1):
+        raise ValueError
+    result = kind(value)
+    if kind is int and abs(result) > _MAX_NUMBER:
+        raise ValueError
+    return result
+
+
+def _whole_numbers(value: Any) -> tuple[int, ...]:
+    if isinstance(value, str):
+        items = [item for item in value.split(",") if item.strip()]
+    else:
+        items = list(value) if isinstance(value, list | tuple) else [value]
+    if len(items) > _MAX_ITEMS:
+        raise ValueError
+    return tuple(_scalar(item, int) for item in items)
+
+
+def _boolean(value: Any) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    text = str(value).lower()
+    if text not in words:
+        raise ValueError
+    return words[text]

@@ -1,0 +1,193 @@
+"""After training: judge the network on the test records and write model, result and report."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import time
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nnatomy.data.prepared import Encoded, Prepared
+from nnatomy.jobs.baselines import Baseline, fit_baselines
+from nnatomy.jobs.config import Plan, TrainConfig, source_name
+from nnatomy.jobs.judgement import Answers, judge
+from nnatomy.jobs.prediction_table import write_table
+from nnatomy.jobs.predictor import Predictor
+from nnatomy.models.summary import count_parameters, summarize
+from nnatomy.report.build import build_document
+from nnatomy.report.facts import Facts
+from nnatomy.report.html import render_html
+from nnatomy.training.atomic import write_bytes, write_json
+from nnatomy.training.model_file import write_model
+from nnatomy.training.objectives import objective_named
+from nnatomy.training.run_folder import RunFolder
+from nnatomy.training.session import Session
+
+_EXAMPLES = 8
+_BATCH = 1024
+
+
+def conclude(
+    folder: RunFolder, config: TrainConfig, plan: Plan, prepared: Prepared, session: Session
+) -> None:
+    """Write what a finished run leaves behind; result.json comes last and marks it as finished."""
+    began = time.perf_counter()
+    facts = _model_facts(config, plan, prepared, session)
+    digest = write_model(folder.model, dict(session.network.state_dict()), facts)
+    predictor = Predictor(session.network, prepared.codec, objective_named(plan.objective), facts)
+    answers = _answers(predictor, prepared)
+    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, config.seed)
+    if prepared.task.kind == "regression":
+        baselines = [_in_units(b, prepared) for b in baselines]
+    names = [prepared.show(i)["name"] for i in range(len(prepared.test))]
+    encoded = Encoded(prepared.test, names, _truth(answers), (), ())
+    write_table(folder.path / "test_predictions.csv", predictor.table(encoded, answers.predicted))
+    rows = summarize(session.network, prepared.input_shape)
+    result: dict[str, Any] = {
+        "schema": 1,
+        "task": prepared.task.kind,
+        "network": plan.network,
+        "settings": {**plan.network_settings, **asdict(plan.training)},
+        "source": source_name(config.source),
+        "target": prepared.task.target,
+        "classes": list(prepared.task.classes),
+        **judge(plan.network, answers, baselines),
+        "splits": prepared.report.splits,
+        "architecture": [asdict(row) for row in rows],
+        "parameters": count_parameters(session.network),
+        "multiplications": sum(row.multiplications for row in rows),
+        "objective": plan.objective,
+        "best_epoch": session.rules.best_epoch if session.valid else session.epoch,
+        "epochs": session.epoch,
+        "stopped": session.stopped,
+        "evaluation": answers.details(),
+        "examples": _examples(answers, predictor, prepared, config.seed),
+        "command": command_of(config, folder),
+        "seed": config.seed,
+        "threads": session.threads,
+        "seconds": session.seconds + time.perf_counter() - began,
+        "training_seconds": session.seconds,
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "model_sha256": digest,
+        "run": str(folder.path),
+        "report": str(folder.report),
+        "model": str(folder.model),
+    }
+    _write_report(folder, prepared, session, result)
+    write_json(folder.result, result)
+
+
+def _model_facts(
+    config: TrainConfig, plan: Plan, prepared: Prepared, session: Session
+) -> dict[str, Any]:
+    """What the model file says of itself: how to rebuild it, and how it was made."""
+    return {
+        "network": plan.network,
+        "network_settings": plan.network_settings,
+        "input_shape": list(prepared.input_shape),
+        "outputs": prepared.task.outputs,
+        "objective": plan.objective,
+        "inputs": prepared.report.kind,
+        "codec": prepared.codec.to_json(),
+        "made": {
+            "config": config.to_json(),
+            "training": asdict(plan.training),
+            "data_fingerprint": prepared.report.fingerprint,
+            "splits": prepared.report.splits,
+            "epochs": session.epoch,
+            "step": session.step,
+            "stopped": session.stopped,
+        },
+    }
+
+
+def _answers(predictor: Predictor, prepared: Prepared) -> Answers:
+    targets = torch.cat([batch.targets for batch in prepared.test.batches(None, _BATCH)])
+    truth: NDArray[Any] = targets.numpy()
+    if prepared.task.kind == "regression":
+        truth = prepared.codec.decode_value(truth[:, 0].astype(np.float64))
+    return Answers(prepared.task, truth, predictor.decoded(prepared.test))
+
+
+def _truth(answers: Answers) -> list[Any]:
+    if answers.task.kind == "classification":
+        return [answers.task.classes[k] for k in answers.truth]
+    return [float(value) for value in answers.truth]
+
+
+def _in_units(baseline: Baseline, prepared: Prepared) -> Baseline:
+    return replace(baseline, predicted=prepared.codec.decode_value(baseline.predicted))
+
+
+def _examples(
+    answers: Answers, predictor: Predictor, prepared: Prepared, seed: int
+) -> dict[str, list[dict[str, Any]]]:
+    """A few test records drawn at random, and those that the network got most wrong."""
+    count = len(answers.truth)
+    drawn = np.random.default_rng(seed).permutation(count)[:_EXAMPLES]
+    worst = np.argsort(-answers.losses(), kind="stable")[:_EXAMPLES]
+    decided = predictor.decide(answers.predicted)
+
+    def example(i: int) -> dict[str, Any]:
+        shown = prepared.show(i)
+        entry: dict[str, Any] = {"name": shown["name"], "prediction": decided[i]}
+        if prepared.task.kind == "classification":
+            entry["truth"] = prepared.task.classes[int(answers.truth[i])]
+            entry["probability"] = float(answers.predicted[i].max())
+        else:
+            entry["truth"] = float(answers.truth[i])
+        if "image" in shown:
+            encoded = base64.b64encode(shown["image"]).decode()
+            entry["image"] = f"data:image/png;base64,{encoded}"
+        else:
+            entry["row"] = shown["row"]
+        return entry
+
+    return {
+        "random": [example(int(i)) for i in drawn],
+        "worst": [example(int(i)) for i in worst],
+    }
+
+
+def _write_report(
+    folder: RunFolder, prepared: Prepared, session: Session, result: dict[str, Any]
+) -> None:
+    facts: Facts = {
+        "config": json.loads(folder.config.read_bytes()),
+        "env": json.loads(folder.env.read_bytes()),
+        "data_report": prepared.report.to_json(),
+        "metrics": session.history,
+        "result": result,
+    }
+    page = render_html(build_document(facts), facts)
+    write_bytes(folder.report, page.encode())
+
+
+def command_of(config: TrainConfig, folder: RunFolder) -> str:
+    """The command line that does this job again."""
+    words = ["nnatomy", "train", source_name(config.source)]
+    options = {
+        "--target": config.target,
+        "--task": config.task,
+        "--network": config.network,
+        "--class-weight": config.class_weight,
+        "--group": config.split.group,
+        "--time": config.split.time,
+        "--seed": config.seed,
+    }
+    for option, value in options.items():
+        if value is not None:
+            words += [option, str(value)]
+    for name, value in config.settings.items():
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words += ["--set", f"{name}={text}"]
+    for column, kind in config.kinds.items():
+        words += ["--kind", f"{column}={kind}"]
+    return shlex.join([*words, "--out", str(folder.path)])

@@ -1,0 +1,165 @@
+"""What the user asked for: the content of config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from nnatomy.data.images import ImageSettings
+from nnatomy.data.split import SplitPlan
+from nnatomy.errors import SettingError, nearest
+from nnatomy.models.catalog import (
+    CATALOG,
+    Entry,
+    checked_settings,
+    default_network,
+    entry_of,
+    network_settings,
+)
+from nnatomy.training.atomic import to_json
+from nnatomy.training.settings import Settings, setting_names, settings_from
+
+_GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training job as the user asked for it; what was not asked for is chosen later.
+
+    Args:
+        source: A path, the name of a bundled data set, or (from Python) a frame or arrays.
+        target: Column with the answers.
+        task: "classification" or "regression"; None infers it.
+        network: Name in the catalog; None chooses by the data.
+        settings: Settings of the network and of the training by name.
+        split: Shares, group and time column; its seed is `seed`.
+        kinds: Column kinds that override the inferred ones.
+        images: How images are read.
+        class_weight: "balanced" weighs each class by the inverse of its frequency.
+        seed: Of the split, the initial weights, the order of records and everything random.
+    """
+
+    source: Any
+    target: str | None = None
+    task: str | None = None
+    network: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    split: SplitPlan = field(default_factory=SplitPlan)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    images: ImageSettings = field(default_factory=ImageSettings)
+    class_weight: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse misspelt names before any data are read.
+
+        Raises:
+            SettingError: Names the setting and the nearest spelling.
+        """
+        if "seed" in self.settings:
+            raise SettingError("setting 'seed' is an option of its own: --seed, or seed=")
+        names = set(setting_names())
+        networks = CATALOG if self.network is None else [self.network]
+        for network in networks:
+            names |= set(network_settings(network))
+        for name in self.settings:
+            if name not in names:
+                raise SettingError(f"setting '{name}' is unknown: {nearest(name, names)}")
+        if self.class_weight not in (None, "balanced"):
+            raise SettingError(f"class_weight is 'balanced' or none, got '{self.class_weight}'")
+        object.__setattr__(self, "split", replace(self.split, seed=self.seed))
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as JSON-able values; a source in memory is named by its type."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["source"] = source_name(self.source)
+        values["settings"] = dict(self.settings)
+        values["kinds"] = dict(self.kinds)
+        values["split"] = {k: v for k, v in asdict(self.split).items() if k != "seed"}
+        values["images"] = asdict(self.images)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """The configuration that `to_json` described.
+
+        Raises:
+            SettingError: A name is unknown or a value is of the wrong form.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise SettingError(f"config: '{name}' is unknown: {nearest(name, known)}")
+        if "source" not in values:
+            raise SettingError("config: 'source' is missing: name a file or a bundled data set")
+        parts = dict(values)
+        try:
+            parts["split"] = SplitPlan(**values.get("split", {}))
+            images = dict(values.get("images", {}))
+            if isinstance(images.get("size"), list):
+                images["size"] = tuple(images["size"])
+            parts["images"] = ImageSettings(**images)
+        except TypeError as error:
+            raise SettingError(f"config: {error}") from None
+        return cls(**parts)
+
+    def default_folder(self) -> Path:
+        """Where the run goes when no folder is named: equal settings share one folder.
+
+        The same command therefore finds its own earlier start again and goes on from there.
+        """
+        digest = sha256(to_json(self.to_json())).hexdigest()[:8]
+        stem = Path(source_name(self.source)).stem or "data"
+        return Path("runs") / f"{stem}-{self.network or 'auto'}-{digest}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The configuration with everything chosen.
+
+    Args:
+        network: Name in the catalog.
+        network_settings: All its settings.
+        training: How it is trained.
+        objective: Name of the objective.
+    """
+
+    network: str
+    network_settings: dict[str, Any]
+    training: Settings
+    objective: str
+
+    def entry(self) -> Entry:
+        """The network's entry in the catalog."""
+        return entry_of(self.network)
+
+
+def resolve(config: TrainConfig, input_shape: tuple[int, ...], task: str) -> Plan:
+    """Choose what the user left open.
+
+    Raises:
+        SettingError: A setting does not belong to the network, or the network cannot learn the
+            task.
+    """
+    name = config.network or default_network(input_shape)
+    entry = entry_of(name)
+    if task not in entry.objectives:
+        raise SettingError(f"network '{name}' cannot learn {task}: use mlp")
+    training_names = set(setting_names())
+    network_part = {k: v for k, v in config.settings.items() if k not in training_names}
+    training_part = {k: v for k, v in config.settings.items() if k in training_names}
+    if training_part.get("lr") == "auto":  # searched once the network is there
+        del training_part["lr"]
+    chosen = {**network_settings(name), **checked_settings(name, network_part)}
+    training = settings_from(
+        {**_GENERAL_DEFAULTS, **entry.defaults, **training_part, "seed": config.seed}
+    )
+    return Plan(name, chosen, training, entry.objectives[task])
+
+
+def source_name(source: Any) -> str:
+    """How a source is called in files and messages."""
+    return str(source) if isinstance(source, str | Path) else type(source).__name__

@@ -1,0 +1,59 @@
+"""A trained model on labelled data that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnatomy.data.prepared import Encoded
+from nnatomy.errors import DataError
+from nnatomy.jobs.judgement import PRIMARY, Answers
+from nnatomy.jobs.predictor import Predictor, load
+
+
+def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
+    """Judge a model file on a labelled source.
+
+    Args:
+        model: A model file or a run folder.
+        source: Labelled data of the kind the model was trained on.
+
+    Returns:
+        task, network, primary, metrics (each with a 95 % interval), evaluation (confusion matrix
+        and the like), records, rejected and findings.
+
+    Raises:
+        DataError: The source has no answers, or cannot be used.
+        IntegrityError: The model file is damaged.
+    """
+    predictor = load(model)
+    encoded = predictor.codec.encode(source)
+    if encoded.truth is None:
+        raise DataError(
+            f"{source} has no column '{predictor.task.target}' to compare with; "
+            "use predict for data without answers"
+        )
+    answers = Answers(
+        predictor.task, _truth(predictor, encoded), predictor.decoded(encoded.samples)
+    )
+    return {
+        "task": predictor.task.kind,
+        "network": predictor.facts["network"],
+        "primary": PRIMARY[predictor.task.kind],
+        "metrics": answers.metrics(),
+        "evaluation": answers.details(),
+        "records": len(encoded.names),
+        "rejected": [r.__dict__ for r in encoded.rejected],
+        "findings": [f.__dict__ for f in encoded.findings],
+    }
+
+
+def _truth(predictor: Predictor, encoded: Encoded) -> NDArray[Any]:
+    assert encoded.truth is not None
+    if predictor.task.kind == "regression":
+        return np.array([float(value) for value in encoded.truth])
+    positions = {label: k for k, label in enumerate(predictor.task.classes)}
+    return np.array([positions[label] for label in encoded.truth])

@@ -1,0 +1,107 @@
+"""The network beside its baselines on the test records, and what to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnatomy.data.task import Task
+from nnatomy.jobs.baselines import Baseline
+from nnatomy.jobs.evaluation import classification_details, regression_details
+from nnatomy.jobs.metrics import Array, bootstrap, classification_metrics, regression_metrics
+
+PRIMARY = {"classification": "accuracy", "regression": "r2"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions beside the truth, in the user's units.
+
+    Args:
+        task: What was learned.
+        truth: (N,) class indices, or (N,) values.
+        predicted: (N, K) class probabilities, or (N,) values.
+    """
+
+    task: Task
+    truth: Any
+    predicted: Array
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Figures with 95 % intervals."""
+        if self.task.kind == "classification":
+            return classification_metrics(self.truth, self.predicted)
+        return regression_metrics(self.truth, self.predicted)
+
+    def details(self) -> dict[str, Any]:
+        """What the report draws."""
+        if self.task.kind == "classification":
+            return classification_details(self.truth, self.predicted, self.task.classes)
+        return regression_details(self.truth, self.predicted)
+
+    def merits(self) -> Array:
+        """(N,) the higher the better: 1 for a right class, minus the squared error of a value."""
+        if self.task.kind == "classification":
+            return (self.predicted.argmax(1) == self.truth).astype(float)
+        return -np.square(self.predicted - self.truth)
+
+    def losses(self) -> Array:
+        """(N,) how wrong each prediction is: -log p of the true class, or the absolute error."""
+        if self.task.kind == "classification":
+            right = self.predicted[np.arange(len(self.truth)), self.truth]
+            return np.asarray(-np.log(np.clip(right, 1e-7, 1.0)))
+        return np.abs(self.predicted - self.truth)
+
+
+def judge(network: str, answers: Answers, baselines: Sequence[Baseline]) -> dict[str, Any]:
+    """Metrics of the network and of every baseline, and the verdict.
+
+    The network wins or loses against the best baseline when the 95 % bootstrap interval of the
+    paired difference on the same test records excludes zero; otherwise they tie.
+
+    Returns:
+        "primary", "metrics", "baseline", "verdict" of result.json.
+    """
+    primary = PRIMARY[answers.task.kind]
+    rivals = {b.name: Answers(answers.task, answers.truth, b.predicted) for b in baselines}
+    table = {name: rival.metrics() for name, rival in rivals.items()}
+    best = max(table, key=lambda name: table[name][primary]["value"])
+    metrics = answers.metrics()
+    difference = answers.merits() - rivals[best].merits()
+    low, high = bootstrap(lambda chosen: float(difference[chosen].mean()), len(difference))
+    outcome = "wins" if low > 0 else "loses" if high < 0 else "ties"
+    return {
+        "primary": primary,
+        "metrics": metrics,
+        "baseline": table,
+        "baseline_notes": {b.name: b.note for b in baselines if b.note},
+        "verdict": {
+            "outcome": outcome,
+            "against": best,
+            "text": _sentence(network, outcome, best, metrics[primary], table[best][primary]),
+        },
+    }
+
+
+def _sentence(
+    network: str,
+    outcome: str,
+    best: str,
+    own: Mapping[str, Any],
+    other: Mapping[str, Any],
+) -> str:
+    figures = (
+        f"{own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}] against {other['value']:.3f} "
+        f"[{other['low']:.3f}, {other['high']:.3f}] on {own['n']} test records"
+    )
+    if outcome == "wins":
+        return f"The network ({network}) beats the best baseline ({best}): {figures}."
+    if outcome == "loses":
+        return f"The network ({network}) does not reach {best}: {figures}. Use {best} here."
+    return (
+        f"The network ({network}) and the best baseline ({best}) cannot be told apart: {figures}. "
+        f"The simpler model does as well here."
+    )
