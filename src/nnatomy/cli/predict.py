@@ -28,7 +28,7 @@ def command(
     from nnatomy.jobs.predictor import load
 
     predictor = load(model)
-    encoded = predictor.codec.encode(source)
+    encoded = predictor.encode(source)
     table = predictor.table(encoded)
     for finding in encoded.findings:
         say(f"data: {finding.message}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from nnatomy.cli.output import pairs, print_json, say
 from nnatomy.errors import SettingError
 
 if TYPE_CHECKING:
+    from nnatomy.data.image_decode import Fit
     from nnatomy.jobs.config import TrainConfig
 
 _HEAVY = ("examples", "evaluation", "architecture")
@@ -134,7 +135,7 @@ def command(
             settings=settings,
             split=SplitPlan(valid=valid, test=test, group=group, time=time),
             kinds=pairs("--kind", kind or []),
-            images=ImageSettings(size=image_size, channels=channels, fit=fit),
+            images=ImageSettings(size=image_size, channels=channels, fit=cast("Fit", fit)),
             class_weight=class_weight,
             seed=seed,
         )

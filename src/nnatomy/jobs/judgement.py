@@ -45,15 +45,15 @@ class Answers:
     def merits(self) -> Array:
         """(N,) the higher the better: 1 for a right class, minus the squared error of a value."""
         if self.task.kind == "classification":
-            return (self.predicted.argmax(1) == self.truth).astype(float)
-        return -np.square(self.predicted - self.truth)
+            return np.asarray(self.predicted.argmax(1) == self.truth, float)
+        return np.asarray(-np.square(self.predicted - self.truth))
 
     def losses(self) -> Array:
         """(N,) how wrong each prediction is: -log p of the true class, or the absolute error."""
         if self.task.kind == "classification":
             right = self.predicted[np.arange(len(self.truth)), self.truth]
             return np.asarray(-np.log(np.clip(right, 1e-7, 1.0)))
-        return np.abs(self.predicted - self.truth)
+        return np.asarray(np.abs(self.predicted - self.truth))
 
 
 def judge(network: str, answers: Answers, baselines: Sequence[Baseline]) -> dict[str, Any]:

@@ -12,12 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nnatomy.data.bundled import bundled_names, load_bundled
 from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.prepared import Codec, Encoded
 from nnatomy.data.table import TableCodec
 from nnatomy.data.task import Task
 from nnatomy.errors import IntegrityError, NnatomyError
 from nnatomy.models.catalog import build_network
+from nnatomy.training.folding import for_inference
 from nnatomy.training.inference import outputs_of
 from nnatomy.training.model_file import read_model
 from nnatomy.training.objectives import Objective, objective_named
@@ -46,6 +48,7 @@ class Predictor:
         self.codec = codec
         self.objective = objective
         self.facts = facts
+        self._fast = for_inference(network)
 
     @property
     def task(self) -> Task:
@@ -61,7 +64,7 @@ class Predictor:
         Raises:
             DataError: The source cannot be used.
         """
-        return self.decide(self.decoded(self.codec.encode(source).samples))
+        return self.decide(self.decoded(self.encode(source).samples))
 
     def predict_proba(self, source: Any) -> NDArray[np.float64]:
         """Class probabilities of each usable record, in the order of `task.classes`.
@@ -73,7 +76,7 @@ class Predictor:
         """
         if self.task.kind != "classification":
             raise NnatomyError("this network predicts numbers, not classes: use predict")
-        return self.decoded(self.codec.encode(source).samples)
+        return self.decoded(self.encode(source).samples)
 
     def table(self, encoded: Encoded, decoded: NDArray[np.float64] | None = None) -> pd.DataFrame:
         """Name, prediction and class probabilities of each record, with the truth if known."""
@@ -88,9 +91,21 @@ class Predictor:
 
     def decoded(self, samples: Samples) -> NDArray[np.float64]:
         """Class probabilities (N, K), or values (N,) in the user's units."""
-        outputs, _ = outputs_of(self.network, samples)
+        outputs, _ = outputs_of(self._fast, samples)
         values: NDArray[np.float64] = self.objective.decode(outputs).double().cpu().numpy()
-        return values if self.task.kind == "classification" else self.codec.decode_value(values[:, 0])
+        if self.task.kind == "classification":
+            return values
+        return self.codec.decode_value(values[:, 0])
+
+    def encode(self, source: Any) -> Encoded:
+        """Read a source; besides paths, frames and arrays it may be the name of a bundled set.
+
+        Raises:
+            DataError: The source cannot be used.
+        """
+        if isinstance(source, str) and not Path(source).exists() and source in bundled_names():
+            source = load_bundled(source)
+        return self.codec.encode(source)
 
     def decide(self, decoded: NDArray[np.float64]) -> list[Label]:
         """Labels of the most probable classes, or the values."""

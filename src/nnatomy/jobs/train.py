@@ -26,6 +26,7 @@ from nnatomy.training.checkpointing import Checkpointer, resume
 from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
 from nnatomy.training.lr_finder import find_learning_rate
+from nnatomy.training.objectives import objective_named
 from nnatomy.training.observers import Observer
 from nnatomy.training.run_folder import RunFolder
 from nnatomy.training.session import Session
@@ -177,7 +178,10 @@ def _build(plan: Plan, prepared: Prepared, config: TrainConfig) -> tuple[nn.Modu
         )
     if config.settings.get("lr") == "auto":
         curve = find_learning_rate(
-            network, prepared.train, objective=plan.objective, settings=plan.training
+            network,
+            prepared.train,
+            objective=objective_named(plan.objective),
+            settings=plan.training,
         )
         plan = replace(plan, training=replace(plan.training, lr=curve.suggestion))
     return network, plan

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from nnatomy.types import Batch, Samples
 
-_BATCH = 512
+_VALUES = 100_000
+"""Input values of a batch: layers of this size stay in the cache, which decides for images."""
+_MOST, _LEAST = 1024, 8
 
 
 def has_filters(network: nn.Module) -> bool:
@@ -46,9 +49,10 @@ def outputs_of(
     channels_last = has_filters(network)
     modes = [(module, module.training) for module in network.modules()]
     outputs, targets = [], []
+    size = max(_LEAST, min(_MOST, _VALUES // max(1, prod(samples.input_shape))))
     try:
         network.eval()
-        for batch in samples.batches(None, _BATCH):
+        for batch in samples.batches(None, size):
             batch = place(batch, device, channels_last)
             outputs.append(network(batch.inputs))
             targets.append(batch.targets)
