@@ -1,3 +1,15 @@
 from . import data as data
+from . import estimators as estimators
 from . import models as models
+from . import nn as nn
 from . import training as training
+from .estimators.image import ImageClassifier as ImageClassifier
+from .estimators.mlp import MLPClassifier as MLPClassifier
+from .estimators.mlp import MLPRegressor as MLPRegressor
+from .estimators.perceptron import PerceptronClassifier as PerceptronClassifier
+from .jobs.evaluate import evaluate as evaluate
+from .jobs.inspection import inspect as inspect
+from .jobs.predictor import Predictor as Predictor
+from .jobs.predictor import load as load
+from .jobs.run import Run as Run
+from .jobs.train import train as train

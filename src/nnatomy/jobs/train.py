@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from torch import nn
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.samples import TensorSamples
+from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
 from nnatomy.errors import InterruptedRunError, RunError
@@ -153,7 +154,7 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
         config.source,
         target=config.target,
         task=config.task,
-        kinds=config.kinds,
+        kinds=cast("Mapping[str, Kind]", config.kinds),
         plan=config.split,
         images=config.images,
     )
