@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nnatomy.data.quality import DataReport, Finding, Rejected
 from nnatomy.data.task import Task
 from nnatomy.types import Samples
@@ -37,6 +40,10 @@ class Codec(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to encode a new source, as JSON-able values."""
+        ...
+
+    def decode_value(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardized values of a regression, of any shape, in the units of the target."""
         ...
 
     def encode(self, source: Any) -> Encoded:

@@ -11,6 +11,7 @@ from nnatomy.types import Batch
 _GATHER_BYTES = 8 << 20
 """Records are gathered in pieces of about this size: large enough to make the cost of the call
 vanish, small enough to stay in the cache and to hold no second copy of the data."""
+_ALIGNMENT = 64
 
 
 class TensorSamples:
@@ -61,6 +62,14 @@ class TensorSamples:
     ) -> Iterator[Batch]:
         parts = None if weights is None else weights.split(size)
         for i, (x, y) in enumerate(zip(inputs.split(size), targets.split(size), strict=True)):
-            yield Batch(
-                self.transform(x) if self.transform else x, y, None if parts is None else parts[i]
-            )
+            x = _aligned(self.transform(x) if self.transform else x)
+            yield Batch(x, y, None if parts is None else parts[i])
+
+
+def _aligned(inputs: Tensor) -> Tensor:
+    """The inputs at an address that is a multiple of 64.
+
+    Matrix kernels round differently at other addresses, and where in a piece a batch lies depends
+    on where a run was resumed.
+    """
+    return inputs if inputs.data_ptr() % _ALIGNMENT == 0 else inputs.clone()

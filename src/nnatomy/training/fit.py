@@ -19,6 +19,18 @@ def _never() -> bool:
     return False
 
 
+def _lasting(stop: Callable[[], bool]) -> Callable[[], bool]:
+    """A stop request that stays once it was made."""
+    made = False
+
+    def ask() -> bool:
+        nonlocal made
+        made = made or stop()
+        return made
+
+    return ask
+
+
 def fit(
     network: nn.Module,
     train: Samples,
@@ -62,9 +74,9 @@ def fit(
             session.restore(state)
         try:
             with thread_count(session.threads):
-                _run(session, observers, stop)
+                _run(session, observers, _lasting(stop))
         finally:
-            session.flat.release()
+            session.close()
             network.eval()
     return session
 

@@ -47,8 +47,9 @@ class FlatParameters:
 
     @staticmethod
     def _view(vector: Tensor, start: int, parameter: Tensor) -> Tensor:
-        # The parameter's own strides are kept: convolution filters may lie channels last.
-        return vector.as_strided(parameter.shape, parameter.stride(), start)
+        # The parameter's own strides are kept where they leave no gaps: convolution filters may lie
+        # channels last, while a slice of another tensor is packed.
+        return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), start)
 
     def penalize(self, l2: float, records: int) -> None:
         """Add the gradient λ/m w of the penalty λ/(2m) Σ w² for the weight matrices."""
@@ -64,7 +65,7 @@ class FlatParameters:
 
 
 class FlatBuffers:
-    """The floating-point buffers of a network (running averages) as views of one vector.
+    """The buffers of a network (running averages, counts) as views of one vector for each type.
 
     A batch that makes the loss non-finite has already spoiled the running averages when that is
     noticed; one copy a step makes it possible to take them back.
@@ -74,24 +75,36 @@ class FlatBuffers:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        owned = [
+        self._owned = [
             (module, name, buffer)
             for module in network.modules()
             for name, buffer in module.named_buffers(recurse=False)
-            if buffer.dtype == torch.float32
         ]
-        self.values = torch.cat([b.reshape(-1) for _, _, b in owned]) if owned else torch.empty(0)
-        self._kept = self.values.clone()
+        self.values: list[Tensor] = []
+        for dtype in dict.fromkeys(buffer.dtype for _, _, buffer in self._owned):
+            self.values.append(self._join(dtype))
+        self._kept = [vector.clone() for vector in self.values]
+
+    def _join(self, dtype: torch.dtype) -> Tensor:
+        members = [entry for entry in self._owned if entry[2].dtype == dtype]
+        vector = torch.cat([buffer.reshape(-1) for _, _, buffer in members])
         start = 0
-        for module, name, buffer in owned:
-            setattr(module, name, self.values[start : start + buffer.numel()].view(buffer.shape))
+        for module, name, buffer in members:
+            setattr(module, name, vector[start : start + buffer.numel()].view(buffer.shape))
             start += buffer.numel()
+        return vector
 
     def keep(self) -> None:
         """Remember the present values."""
-        if self.values.numel():
-            self._kept.copy_(self.values)
+        for vector, kept in zip(self.values, self._kept, strict=True):
+            kept.copy_(vector)
 
     def take_back(self) -> None:
         """Return to the values remembered last."""
-        self.values.copy_(self._kept)
+        for vector, kept in zip(self.values, self._kept, strict=True):
+            vector.copy_(kept)
+
+    def release(self) -> None:
+        """Give the network buffers of its own again."""
+        for module, name, _ in self._owned:
+            setattr(module, name, getattr(module, name).clone())

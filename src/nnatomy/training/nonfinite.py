@@ -20,8 +20,8 @@ def origin_of_non_finite(network: nn.Module, objective: Objective, batch: Batch)
     """Run a batch forward and backward once more and name the first place that is not finite.
 
     The places are looked at in the order of the computation: inputs, targets, parameters, layers
-    forward, loss, layers backward. Random layers draw anew, so a cause that depends on one draw
-    of dropout may not show again; that is said.
+    forward, loss, layers backward, gradients of the parameters. Random layers draw anew, so a
+    cause that depends on one draw of dropout may not show again; that is said.
     """
     for name, value in (("the inputs", batch.inputs), ("the targets", batch.targets)):
         if not _finite(value):
@@ -35,24 +35,52 @@ def origin_of_non_finite(network: nn.Module, objective: Objective, batch: Batch)
 def _first_layer(network: nn.Module, objective: Objective, batch: Batch) -> str:
     found: list[str] = []
 
-    def noting(name: str, direction: str) -> Callable[..., None]:
-        def note(layer: nn.Module, gradients_in: Any, result: Any) -> None:
-            values = (result,) if direction == "forward" else gradients_in
-            if not all(_finite(value) for value in values):
-                found.append(f"layer '{name}' ({type(layer).__name__}), {direction}")
+    def note(place: str, *values: Any) -> None:
+        if not all(_finite(value) for value in values):
+            found.append(place)
 
-        return note
-
-    leaves = [(n, m) for n, m in network.named_modules() if n and not any(m.children())]
-    handles = [m.register_forward_hook(noting(n, "forward")) for n, m in leaves]
-    handles += [m.register_full_backward_hook(noting(n, "backward")) for n, m in leaves]
+    handles = []
+    for name, layer in network.named_modules():
+        if name and not any(layer.children()):
+            place = f"layer '{name}' ({type(layer).__name__})"
+            handles.append(layer.register_forward_pre_hook(_watching_gradients(place, note)))
+            handles.append(layer.register_forward_hook(_watching_output(place, note)))
     try:
-        loss = objective.loss(network(batch.inputs), batch.targets, batch.weights)
-        if not found and not _finite(loss):
-            return "the loss"
-        if not found:
-            loss.backward()  # type: ignore[no-untyped-call]
+        outputs = network(batch.inputs)
+        note("the outputs, between layers", outputs)
+        loss = objective.loss(outputs, batch.targets, batch.weights)
+        note("the loss", loss)
     finally:
         for handle in handles:
             handle.remove()
+    if not found:
+        outputs.register_hook(lambda gradient: note("the loss, backward", gradient))
+        _note_parameters(network, loss, note)
     return found[0] if found else "a place that did not show when the batch was run again"
+
+
+def _watching_output(place: str, note: Callable[..., None]) -> Callable[..., None]:
+    return lambda _layer, _inputs, output: note(f"{place}, forward", output)
+
+
+def _watching_gradients(place: str, note: Callable[..., None]) -> Callable[..., None]:
+    """The gradient that a layer passes back is that of its inputs.
+
+    Hooks on the tensors, unlike backward hooks on the layers, allow layers that work in place.
+    """
+
+    def watch(_layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        for value in inputs:
+            if isinstance(value, Tensor) and value.requires_grad:
+                value.register_hook(  # type: ignore[no-untyped-call]
+                    lambda gradient: note(f"{place}, backward", gradient)
+                )
+
+    return watch
+
+
+def _note_parameters(network: nn.Module, loss: Tensor, note: Callable[..., None]) -> None:
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
+    for (name, _), gradient in zip(named, gradients, strict=True):
+        note(f"the gradient of parameter '{name}'", gradient)

@@ -34,10 +34,14 @@ class Objective:
 
 
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
-    """Weighted mean: a record of weight 2 counts like the record twice."""
+    """Weighted mean: a record of weight 2 counts like the record twice.
+
+    A batch whose records all have weight 0 has loss 0.
+    """
     if weights is None:
         return losses.mean()
-    return (losses * weights).sum() / weights.sum()
+    total = weights.sum()
+    return (losses * weights).sum() / torch.where(total == 0, 1.0, total)
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -81,7 +85,8 @@ def perceptron_criterion(outputs: Tensor, targets: Tensor, weights: Tensor | Non
     """
     signs = torch.full_like(outputs, -1.0).scatter_(1, targets[:, None], 1.0)
     margins = signs * outputs
-    return _mean(torch.where(margins <= 0, -margins, 0.0).sum(1), weights)
+    # In this order a NaN stays one instead of counting as right.
+    return _mean(torch.where(margins > 0, 0.0, -margins).sum(1), weights)
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +93,7 @@ class Session:
         self._loss_sum = torch.zeros((), device=self.device)
         self._norm_sum = 0.0
         self._epoch_start: Tensor | None = None
+        self._generators: dict[str, Tensor] = {}
         self._clock = time.perf_counter()
 
     @property
@@ -119,8 +120,11 @@ class Session:
         if self.settings.weight_tol > 0:
             self._epoch_start = self.flat.weights.clone()
 
-    def learn(self, batch: Batch) -> None:
+    def learn(self, batch: Batch) -> Tensor:
         """One step: forward, backward, update.
+
+        Returns:
+            The loss of the batch before the update.
 
         Raises:
             NonFiniteError: The loss or a gradient is not finite; weights and running averages
@@ -139,24 +143,27 @@ class Session:
         if settings.l2:
             flat.penalize(settings.l2, records)
         norm = math.sqrt(flat.gradient.dot(flat.gradient).item())
-        if not math.isfinite(norm):
+        loss = loss.detach()
+        if not (math.isfinite(norm) and math.isfinite(loss.item())):
             self._refuse(batch)
         if settings.clip_norm is not None and norm > settings.clip_norm:
             flat.gradient.mul_(settings.clip_norm / norm)
         self.rule.update(self.rate(self.step))
-        self._loss_sum.add_(loss.detach(), alpha=records)
+        self._loss_sum.add_(loss, alpha=records)
         self._norm_sum += norm
         self.step += 1
         self.consumed += records
+        return loss
 
-    def _refuse(self, batch: Batch) -> None:
+    def _refuse(self, batch: Batch) -> NoReturn:
         self.buffers.take_back()
         origin = origin_of_non_finite(self.network, self.objective, batch)
         self.buffers.take_back()
         first = self.consumed
         raise NonFiniteError(
-            f"the gradient is not finite at step {self.step + 1} (epoch {self.epoch + 1}, records "
-            f"{first + 1} to {first + len(batch.targets)} of its order); it began in {origin}. "
+            f"the loss or its gradient is not finite at step {self.step + 1} (epoch "
+            f"{self.epoch + 1}, records {first + 1} to {first + len(batch.targets)} of its order); "
+            f"it began in {origin}. "
             "The weights were not changed. Lower the learning rate, clip gradients, or look at "
             "these records."
         )
@@ -230,16 +237,26 @@ class Session:
         if self._best:
             self.network.load_state_dict(self._best)
 
+    def close(self) -> None:
+        """Give the network parameters of its own again; note where the random generators stand."""
+        self._generators = self._generator_states()
+        self.flat.release()
+        self.buffers.release()
+
+    def _generator_states(self) -> dict[str, Tensor]:
+        states = {"rng.cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["rng.cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
+
     def capture(self) -> State:
         """The complete state at this step boundary; tensors are copies."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
         tensors |= {f"best.{k}": v for k, v in self._best.items()}
-        tensors |= {"loss_sum": self._loss_sum, "rng.cpu": torch.get_rng_state()}
+        tensors |= {"loss_sum": self._loss_sum, **(self._generators or self._generator_states())}
         if self._epoch_start is not None:
             tensors["epoch_start"] = self._epoch_start
-        if self.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
         self._elapsed()
         values = {
             "step": self.step,
@@ -275,7 +292,8 @@ class Session:
             raise RunError(
                 f"the saved state is of another network or optimizer: {reason}"
             ) from None
-        self._best = {k: v.to(self.device) for k, v in _part(tensors, "best.").items()}
+        best = _part(tensors, "best.")
+        self._best = {k: v.to(self.device, copy=True) for k, v in best.items()}
         self._loss_sum.copy_(tensors["loss_sum"])
         if "epoch_start" in tensors:
             self._epoch_start = tensors["epoch_start"].to(self.device)

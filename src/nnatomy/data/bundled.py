@@ -1,0 +1,89 @@
+"""Small data sets that come along: classics from scikit-learn, and toy problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn import datasets
+
+from nnatomy.data import toy
+from nnatomy.errors import DataError, nearest
+
+Images = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+_DIGIT_INKS = 16  # the digits are stored with 0 (paper) to 16 (ink)
+
+
+def iris() -> pd.DataFrame:
+    """150 iris flowers, four lengths in cm; the column "species" has three classes."""
+    return _named(datasets.load_iris(as_frame=True), "species")
+
+
+def wine() -> pd.DataFrame:
+    """178 wines, 13 chemical measurements; the column "cultivar" has three classes."""
+    return _named(datasets.load_wine(as_frame=True), "cultivar")
+
+
+def breast_cancer() -> pd.DataFrame:
+    """569 tumors, 30 measurements of cell nuclei; "diagnosis" is malignant or benign."""
+    return _named(datasets.load_breast_cancer(as_frame=True), "diagnosis")
+
+
+def diabetes() -> pd.DataFrame:
+    """442 patients, ten measurements in their own units; the number "progression" after a year."""
+    bunch = datasets.load_diabetes(as_frame=True, scaled=False)
+    frame: pd.DataFrame = bunch.data
+    return frame.assign(progression=bunch.target)
+
+
+def digits() -> Images:
+    """1,797 handwritten digits of 8 × 8 pixels with their labels 0 to 9.
+
+    The stored inks 0 to 16 become bytes, 16 being 255: byte = round(ink · 255 / 16).
+    """
+    bunch = datasets.load_digits()
+    pixels = np.round(bunch.images * (255 / _DIGIT_INKS)).astype(np.uint8)
+    return pixels, bunch.target.astype(np.int64)
+
+
+def _named(bunch: Any, target: str) -> pd.DataFrame:
+    """Measurements beside the class names instead of the class numbers."""
+    frame: pd.DataFrame = bunch.data
+    return frame.assign(**{target: np.asarray(bunch.target_names)[bunch.target].astype(object)})
+
+
+_BUNDLED: dict[str, Callable[[], pd.DataFrame | Images]] = {
+    "iris": iris,
+    "wine": wine,
+    "breast_cancer": breast_cancer,
+    "diabetes": diabetes,
+    "digits": digits,
+    "xor": toy.xor,
+    "circles": toy.circles,
+    "moons": toy.moons,
+    "spirals": toy.spirals,
+    "blobs": toy.blobs,
+}
+
+
+def bundled_names() -> tuple[str, ...]:
+    """Names of the data sets that come along."""
+    return tuple(_BUNDLED)
+
+
+def load_bundled(name: str) -> pd.DataFrame | Images:
+    """A data set that comes along: a frame whose last column is the target, or (images, labels).
+
+    Args:
+        name: One of `bundled_names()`.
+
+    Raises:
+        DataError: There is no such set.
+    """
+    if name not in _BUNDLED:
+        raise DataError(f"no bundled data set {name!r}; {nearest(name, _BUNDLED)}")
+    return _BUNDLED[name]()

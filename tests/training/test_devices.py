@@ -1,0 +1,66 @@
+"""Devices, threads and random states."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from nnatomy.errors import SettingError
+from nnatomy.training.devices import (
+    SINGLE_THREAD_PRODUCTS,
+    mixed_precision,
+    pick_device,
+    seeded,
+    thread_count,
+    threads_for,
+)
+
+
+@pytest.mark.parametrize("name", ["tpu9", "cuda:97", "", "cpu:x"])
+def test_a_device_that_is_not_there(name: str) -> None:
+    with pytest.raises(SettingError, match=r"cannot be used: .*; try --device cpu") as caught:
+        pick_device(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_devices_by_name() -> None:
+    assert pick_device("cpu") == torch.device("cpu")
+    torch.zeros(1, device=pick_device("auto"))
+
+
+def test_threads_follow_the_size_of_a_step() -> None:
+    network = nn.Linear(100, 100, bias=False)  # 10 000 products a record
+    crossing = SINGLE_THREAD_PRODUCTS // 10_000
+    with thread_count(2):
+        assert threads_for(network, (100,), crossing - 1) == 1
+        assert threads_for(network, (100,), crossing) == 2
+
+
+def test_thread_count_is_restored_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), thread_count(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_seeded_draws_repeat_and_leave_the_caller_alone() -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    draws = []
+    for seed in (3, 3, 4):
+        with seeded(seed):
+            draws.append(torch.rand(5))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("float32", torch.float32), ("auto", torch.float32), ("bfloat16", torch.bfloat16)],
+)
+def test_precision_on_a_cpu(precision: str, dtype: torch.dtype) -> None:
+    with mixed_precision(torch.device("cpu"), precision):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
