@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class NnatomyError(Exception):
-    """Base of every error that nnatomy raises on purpose. The command line prints it in one line."""
+    """Base of every error raised on purpose; the command line prints it in one line."""
 
 
 class DataError(NnatomyError, ValueError):
@@ -19,7 +19,7 @@ class SettingError(NnatomyError, ValueError):
 
 
 class RunError(NnatomyError):
-    """A run folder cannot be used: in use by another process, of another configuration, unreadable."""
+    """A run folder cannot be used: it is busy, of another configuration, or unreadable."""
 
 
 class IntegrityError(NnatomyError):

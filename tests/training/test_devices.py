@@ -39,9 +39,17 @@ def test_threads_follow_the_size_of_a_step() -> None:
 
 def test_thread_count_is_restored_after_an_error() -> None:
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), thread_count(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise KeyError
+    inside = 0
+
+    def fail() -> None:
+        nonlocal inside
+        with thread_count(before + 1):
+            inside = torch.get_num_threads()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert inside == before + 1
     assert torch.get_num_threads() == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor
 
 from nnatomy.types import Batch
@@ -53,15 +54,17 @@ class TensorSamples:
             return
         record_bytes = max(1, self.inputs[0].nbytes) if len(self) else 1
         piece = max(1, _GATHER_BYTES // (record_bytes * size)) * size
-        for indices in order.split(piece):
+        for indices in torch.split(order, piece):
             weights = None if self.weights is None else self.weights[indices]
             yield from self._slices(self.inputs[indices], self.targets[indices], weights, size)
 
     def _slices(
         self, inputs: Tensor, targets: Tensor, weights: Tensor | None, size: int
     ) -> Iterator[Batch]:
-        parts = None if weights is None else weights.split(size)
-        for i, (x, y) in enumerate(zip(inputs.split(size), targets.split(size), strict=True)):
+        parts = None if weights is None else torch.split(weights, size)
+        for i, (x, y) in enumerate(
+            zip(torch.split(inputs, size), torch.split(targets, size), strict=True)
+        ):
             x = _aligned(self.transform(x) if self.transform else x)
             yield Batch(x, y, None if parts is None else parts[i])
 

@@ -89,6 +89,7 @@ def prepare(
     kinds: Mapping[str, Kind] | None = None,
     plan: SplitPlan | None = None,
     images: ImageSettings | None = None,
+    scratch: Path | None = None,
 ) -> Prepared:
     """Check, split and encode a source of any known kind.
 
@@ -99,6 +100,7 @@ def prepare(
         kinds: Kinds of a table's columns that are not to be inferred, by name.
         plan: Shares and seed of the split.
         images: Size, channels and other settings of images.
+        scratch: Folder for the encoded records of a table that is too large for memory.
 
     Raises:
         DataError: The source cannot be used.
@@ -113,7 +115,12 @@ def prepare(
         )
     else:
         prepared = prepare_table(
-            opened.data, target=opened.target, task=task, kinds=kinds, plan=plan
+            opened.data,
+            target=opened.target,
+            task=task,
+            kinds=kinds,
+            plan=plan,
+            scratch=scratch,
         )
     prepared.report.source = opened.name
     return prepared

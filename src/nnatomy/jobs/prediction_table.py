@@ -9,24 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from nnatomy.data.spreadsheet import neutralized
 from nnatomy.errors import SettingError
 from nnatomy.training.atomic import write_bytes
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula and computes it."""
-
-
-def neutralized(value: Any) -> Any:
-    """A text that a spreadsheet would compute, behind an apostrophe; anything else as it is.
-
-    Source: OWASP, CSV Injection.
-
-    >>> neutralized("=1+2"), neutralized("plain"), neutralized(-3.5)
-    ("'=1+2", 'plain', -3.5)
-    """
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -157,6 +157,7 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
         kinds=cast("Mapping[str, Kind]", config.kinds),
         plan=config.split,
         images=config.images,
+        scratch=folder.path,
     )
     report = prepared.report.to_json()
     if folder.data_report.exists():

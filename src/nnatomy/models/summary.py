@@ -90,7 +90,8 @@ def summarize(network: nn.Module, input_shape: tuple[int, ...]) -> list[LayerFac
     called several times is listed at each call, its parameters at the first.
 
     Args:
-        network: Any network whose layers return a tensor.
+        network: Any network whose layers return a tensor; one that begins with an embedding gets
+            whole numbers.
         input_shape: Shape of one input, without the batch axis.
     """
     rows: list[LayerFacts] = []
@@ -114,9 +115,11 @@ def summarize(network: nn.Module, input_shape: tuple[int, ...]) -> list[LayerFac
     handles = [module.register_forward_hook(noting(name)) for name, module in leaves]
     modes = {module: module.training for module in network.modules()}
     parameter = next(network.parameters(), torch.zeros(()))
+    takes_indices = bool(leaves) and isinstance(leaves[0][1], nn.Embedding)
+    dtype = torch.int64 if takes_indices else parameter.dtype
     try:
         network.eval()
-        network(torch.zeros((1, *input_shape), dtype=parameter.dtype, device=parameter.device))
+        network(torch.zeros((1, *input_shape), dtype=dtype, device=parameter.device))
     finally:
         for handle in handles:
             handle.remove()

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
+from nnatomy.data.spreadsheet import neutralized
 from nnatomy.errors import IntegrityError
 from nnatomy.report.build import build_document
 from nnatomy.report.facts import Facts
@@ -53,7 +54,11 @@ def verify_report(report_path: Path, predictions_path: Path) -> list[str]:
             raise IntegrityError(f"{predictions_path}: no column {column!r}; is it of this run?")
     mismatches = list(_wrong_size(result, len(table)))
     if result.get("task") == "classification":
-        labels = [str(label) for label in result.get("classes") or []]
+        classes = [str(label) for label in result.get("classes") or []]
+        labels = [neutralized(label) for label in classes]
+        table = table.rename(
+            columns={f"p_{c}": f"p_{n}" for c, n in zip(classes, labels, strict=True)}
+        )
         recomputed = _class_metrics(table, labels)
         mismatches += _wrong_evaluation(result, table, labels)
     else:

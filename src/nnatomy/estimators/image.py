@@ -1,0 +1,231 @@
+"""Networks for images as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from nnatomy.data.image_codec import ImageCodec
+from nnatomy.data.image_files import scan_images
+from nnatomy.data.prepared import Encoded
+from nnatomy.errors import DataError
+from nnatomy.estimators.base import EpochLines, NetworkEstimator, draw_seed, require
+from nnatomy.estimators.classes import distinct_classes
+from nnatomy.estimators.pictures import encode_pictures, paths_in, read_pictures
+from nnatomy.estimators.records import hold_out
+from nnatomy.models.catalog import build_network, entry_of
+from nnatomy.training.devices import seeded
+from nnatomy.training.fit import fit
+from nnatomy.training.inference import outputs_of
+from nnatomy.training.objectives import objective_named
+from nnatomy.training.settings import Settings, settings_from
+
+
+class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
+    """A network that tells images of different classes apart.
+
+    Images are brought to one size and, by channel, to mean 0 and standard deviation 1 over the
+    training images; both is kept and done to every later image. Bytes count from 0 to 255, floats
+    keep their scale, and a network trained on one kind takes that kind.
+
+    X is an array of pixels (N, H, W), (N, H, W, C) or (N, C, H, W), the axis of length 1 or 3
+    being the channels (the last one when both are); a list of image files; or, with y left out, a
+    folder with one folder a class, or a CSV file of paths and labels. A part of a folder called
+    "test" is never learned from.
+
+    Args:
+        network: Name of a network of nnatomy.models.CATALOG.
+        network_settings: Its settings by name, e.g. {"channels": (16, 32)}.
+        epochs: Passes over the images at most. Here and below "auto" is what the catalog
+            recommends for the network, or else the default of nnatomy.training.Settings.
+        batch_size: Images a step, or "auto".
+        lr: Learning rate, or "auto"; the highest one where the schedule varies it.
+        schedule: How the learning rate varies, or "auto", see nnatomy.training.schedules.
+        optimizer: Name of the update rule, or "auto", see nnatomy.training.optimizers.
+        alpha: α of the penalty α/(2m) Σ w² on the weights, m images a step.
+        image_size: Side, or height and width, in pixels. None: that of the training images where
+            it is the same for all and at most 224, else a square of their median shorter side.
+        early_stopping: Hold out images, keep the weights of the epoch with their lowest loss, and
+            stop when it has not fallen for `n_iter_no_change` epochs.
+        validation_fraction: Share of the images held out, in the proportions of the classes.
+        n_iter_no_change: Epochs without improvement before training stops; None for never.
+        tol: What counts as an improvement of the validation loss.
+        random_state: Seed, generator, or None for a new result each time.
+        verbose: Write a line an epoch to the error stream.
+        device: "auto", "cpu", "cuda", "mps" or "cuda:1".
+
+    Attributes:
+        classes_: (K,) labels in the order of the outputs; names of folders are text.
+        network_: The trained module; takes (B, C, H, W) normalized images.
+        codec_: How images become inputs of the network.
+        history_: One row (a dict) an epoch.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> images, labels = load_digits().images, load_digits().target
+        >>> network = ImageClassifier(epochs=3, random_state=0).fit(images, labels)
+        >>> bool(network.score(images, labels) > 0.9)
+        True
+    """
+
+    classes_: NDArray[Any]
+    codec_: ImageCodec
+
+    def __init__(
+        self,
+        network: str = "lenet",
+        network_settings: Mapping[str, Any] | None = None,
+        *,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        lr: float | str = "auto",
+        schedule: str = "auto",
+        optimizer: str = "auto",
+        alpha: float = 0.0,
+        image_size: int | tuple[int, int] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | None = 10,
+        tol: float = 1e-4,
+        random_state: Any = None,
+        verbose: bool = False,
+        device: str = "auto",
+    ) -> None:
+        self.network = network
+        self.network_settings = network_settings
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.alpha = alpha
+        self.image_size = image_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> ImageClassifier:
+        """Learn from images.
+
+        Args:
+            X: Pixels, files or a folder, as above.
+            y: (N,) labels; None for a folder.
+
+        Raises:
+            DataError: An image cannot be used, or images and labels do not match.
+            SettingError: A parameter or a setting of the network is unknown or unusable.
+        """
+        share = self.validation_fraction
+        require("validation_fraction", share, 0 < share < 1, "between 0 and 1")
+        random = check_random_state(self.random_state)
+        weight_seed, seed = (draw_seed(random) for _ in range(2))
+        settings = self._settings(seed)
+        pictures = read_pictures(X, y)
+        classes = distinct_classes(pictures.labels)
+        train, valid = np.arange(len(pictures.labels)), np.arange(0)
+        if self.early_stopping:
+            train, valid = hold_out(pictures.labels, share, random, stratify=True)
+        codec, train_samples, valid_samples = encode_pictures(
+            pictures, train, valid, self.image_size
+        )
+        with seeded(weight_seed):
+            network = build_network(
+                self.network, train_samples.input_shape, len(classes), self.network_settings or {}
+            )
+        session = fit(
+            network,
+            train_samples,
+            valid_samples,
+            objective=self._objective(),
+            settings=settings,
+            observers=[EpochLines()] if self.verbose else [],
+        )
+        self.classes_, self.codec_, self.network_ = classes, codec, network
+        self.history_ = session.history
+        return self
+
+    def _objective(self) -> str:
+        return entry_of(self.network).objectives["classification"]
+
+    def _settings(self, seed: int) -> Settings:
+        own = {
+            name: getattr(self, name)
+            for name in ("epochs", "batch_size", "lr", "schedule", "optimizer")
+            if getattr(self, name) != "auto"
+        }
+        common = {
+            "l2": self.alpha,
+            "patience": self.n_iter_no_change if self.early_stopping else None,
+            "tol": self.tol,
+            "seed": seed,
+            "device": self.device,
+        }
+        return settings_from({**entry_of(self.network).defaults, **own, **common})
+
+    def _encoded(self, X: Any, *, labels: bool = False) -> Encoded:
+        """Images as inputs of the network, with the labels of their folders if wanted."""
+        check_is_fitted(self, "network_")
+        if isinstance(X, (str, Path)):
+            files = scan_images(X)
+            encoded = self.codec_.encode(files if labels else replace(files, labels=None))
+        else:
+            encoded = self.codec_.encode(paths_in(X) or np.asarray(X))
+        for rejected in encoded.rejected:
+            raise DataError(f"{rejected.file} {rejected.line}: {rejected.reason}")
+        return encoded
+
+    def _probabilities(self, encoded: Encoded) -> NDArray[np.float32]:
+        outputs = outputs_of(self.network_, encoded.samples)[0]
+        decoded = objective_named(self._objective()).decode(outputs)
+        probabilities: NDArray[np.float32] = decoded.cpu().numpy()
+        return probabilities
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class of each image, (N,); X as for `fit`."""
+        winners = self._probabilities(self._encoded(X)).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[winners]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Probability of each class, (N, K); X as for `fit`."""
+        return self._probabilities(self._encoded(X))
+
+    def score(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Share of the images whose class is found.
+
+        Args:
+            X: Images, as for `fit`.
+            y: (N,) labels; None for a folder of classes.
+            sample_weight: (N,) weights of the images.
+
+        Raises:
+            DataError: There are no labels.
+        """
+        encoded = self._encoded(X, labels=y is None)
+        truth = encoded.truth if y is None else y
+        if truth is None:
+            raise DataError("score requires y, the label of each image, unless X is a folder")
+        predicted = self.classes_[self._probabilities(encoded).argmax(axis=1)]
+        return float(accuracy_score(truth, predicted, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        """Takes images, not rows."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags

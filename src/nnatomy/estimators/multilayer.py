@@ -1,0 +1,248 @@
+"""What the classifier and the regressor made of a multi-layer perceptron share."""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from nnatomy.data.samples import TensorSamples
+from nnatomy.errors import SettingError
+from nnatomy.estimators.base import (
+    EpochLines,
+    NetworkEstimator,
+    draw_seed,
+    require,
+    warn_if_unfinished,
+)
+from nnatomy.estimators.records import Records, distinct_records, hold_out, tensor_of
+from nnatomy.models.mlp import MLP
+from nnatomy.training.devices import seeded
+from nnatomy.training.fit import fit
+from nnatomy.training.inference import outputs_of
+from nnatomy.training.settings import Settings
+from nnatomy.training.state import State
+
+_LARGEST_BATCH = 200
+_ALIASES = {"logistic": "sigmoid"}
+
+
+class MultilayerPerceptron(NetworkEstimator):
+    """What the classifier and the regressor share; parameters are described there."""
+
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str
+    optimizer: str
+    alpha: float
+    batch_size: int | str
+    learning_rate_init: float
+    schedule: str
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: bool
+    warm_start: bool
+    momentum: float
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int | None
+    dropout: float
+    batch_norm: bool
+    init: str
+    clip_norm: float | None
+    device: str
+
+    n_outputs_: int
+    _objective: str
+    _seed: int
+    _state: State | None
+
+    @abstractmethod
+    def _checked(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool) -> Records:
+        """Check the records and, when `fresh`, note the number of inputs and outputs."""
+
+    @property
+    def coefs_(self) -> list[NDArray[np.float32]]:
+        """Weights of each layer, (units below, units)."""
+        return [layer.weight.detach().cpu().numpy().T.copy() for layer in self._layers()]
+
+    @property
+    def intercepts_(self) -> list[NDArray[np.float32]]:
+        """Biases of each layer, (units,)."""
+        return [layer.bias.detach().cpu().numpy().copy() for layer in self._layers()]
+
+    @property
+    def n_layers_(self) -> int:
+        """Layers of units, the inputs counted."""
+        return 1 + len(self._layers())
+
+    def _layers(self) -> list[nn.Linear]:
+        return [layer for layer in self.network_.modules() if isinstance(layer, nn.Linear)]
+
+    def _goes_on(self) -> bool:
+        """Whether a call of fit goes on from the present weights."""
+        return self.warm_start and hasattr(self, "network_")
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train until the stop rule or the epoch limit ends it."""
+        self._check_parameters()
+        fresh = not self._goes_on()
+        records = self._checked(X, y, sample_weight, fresh=fresh)
+        random = check_random_state(self.random_state)
+        if fresh:
+            self._draw_network(random)
+        self._seed, self._state = draw_seed(random), None
+        valid = None
+        if self.early_stopping:
+            train, held = hold_out(
+                records.targets,
+                self.validation_fraction,
+                random,
+                stratify=self._objective == "cross_entropy",
+            )
+            valid, records = records.take(held), records.take(train)
+        records = self._canonical(records)
+        session = fit(
+            self.network_,
+            records.samples(),
+            None if valid is None else valid.samples(),
+            objective=self._objective,
+            settings=self._settings(records, self.max_iter, self.n_iter_no_change),
+            observers=[EpochLines()] if self.verbose else [],
+        )
+        self._append(session.history)
+        warn_if_unfinished(session, "max_iter")
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """One epoch over these records; optimizer, order and dropout go on where they were."""
+        self._check_parameters()
+        if self.early_stopping:
+            raise SettingError("partial_fit has no validation records: set early_stopping=False")
+        if self.schedule in ("cosine", "one_cycle"):
+            raise SettingError(
+                f"schedule {self.schedule!r} needs a known end, which partial_fit has not: use "
+                "'constant' or 'step'"
+            )
+        fresh = not hasattr(self, "network_")
+        records = self._checked(X, y, sample_weight, fresh=fresh)
+        if fresh:
+            random = check_random_state(self.random_state)
+            self._draw_network(random)
+            self._seed, self._state = draw_seed(random), None
+        epoch = 1 if self._state is None else self._state.values["epoch"] + 1
+        records = self._canonical(records)
+        session = fit(
+            self.network_,
+            records.samples(),
+            objective=self._objective,
+            settings=self._settings(records, epoch, None),
+            observers=[EpochLines()] if self.verbose else [],
+            state=self._state,
+        )
+        self._state = session.capture()
+        self._state.values["history"] = []  # the estimator keeps it
+        self._append(session.history)
+
+    def _append(self, rows: list[dict[str, Any]]) -> None:
+        """Add rows to the history, their epochs counted on."""
+        earlier = len(self.history_)
+        self.history_ += [{**row, "epoch": earlier + i + 1} for i, row in enumerate(rows)]
+
+    def _check_parameters(self) -> None:
+        limits = (
+            ("max_iter", self.max_iter >= 1, "at least 1"),
+            ("learning_rate_init", self.learning_rate_init > 0, "positive"),
+            ("alpha", 0 <= self.alpha < math.inf, "at least 0"),
+            ("validation_fraction", 0 < self.validation_fraction < 1, "between 0 and 1"),
+        )
+        for name, met, wanted in limits:
+            require(name, getattr(self, name), met, wanted)
+        patience, batch, widths = self.n_iter_no_change, self.batch_size, self._widths()
+        met = patience is None or patience >= 1
+        require("n_iter_no_change", patience, met, "at least 1, or None")
+        met = batch == "auto" if isinstance(batch, str) else batch >= 1
+        require("batch_size", batch, met, "'auto' or a whole number from 1")
+        met = all(width >= 1 for width in widths)
+        require("hidden_layer_sizes", widths, met, "whole numbers from 1")
+
+    def _widths(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        return tuple(int(size) for size in np.atleast_1d(np.asarray(sizes, dtype=int)))
+
+    def _draw_network(self, random: np.random.RandomState) -> None:
+        with seeded(draw_seed(random)):
+            self.network_ = MLP(
+                self.n_features_in_,
+                self.n_outputs_,
+                hidden=self._widths(),
+                activation=_ALIASES.get(self.activation, self.activation),
+                dropout=self.dropout,
+                batch_norm=self.batch_norm,
+                init=self.init,
+            )
+        self.history_ = []
+
+    def _canonical(self, records: Records) -> Records:
+        """Records whose sums do not depend on their order, where one step takes in all of them.
+
+        The gradient of the whole set knows no order; summed in one that depends on the set alone
+        it makes weights and repetitions the same to the last bit.
+        """
+        one_step = self._batch_size(len(records)) >= len(records)
+        mixing = self.dropout > 0 or self.batch_norm  # a record's part depends on its neighbors
+        if mixing or not one_step:
+            return records
+        kept, weights = distinct_records(records.inputs, records.targets, records.weights)
+        equal = bool((weights == 1).all())
+        return Records(records.inputs[kept], records.targets[kept], None if equal else weights)
+
+    def _batch_size(self, count: int) -> int:
+        size = _LARGEST_BATCH if self.batch_size == "auto" else int(self.batch_size)
+        while self.batch_norm and size < count and count % size == 1:
+            size += 1  # a last batch of one record has no spread to normalize by
+        return min(size, count)
+
+    def _settings(self, records: Records, epochs: int, patience: int | None) -> Settings:
+        size = self._batch_size(len(records))
+        # The penalty's m is the number of records, a record of weight 2 counting twice.
+        mean_weight = 1.0 if records.weights is None else float(records.weights.mean())
+        return Settings(
+            epochs=epochs,
+            batch_size=size,
+            lr=self.learning_rate_init,
+            optimizer=self.optimizer,
+            momentum=self.momentum,
+            schedule=self.schedule,
+            l2=self.alpha / mean_weight,
+            clip_norm=self.clip_norm,
+            shuffle=self.shuffle and size < len(records),
+            patience=patience,
+            tol=self.tol,
+            monitor="score",
+            seed=self._seed,
+            device=self.device,
+        )
+
+    def _predicted(self, X: Any) -> Tensor:
+        """Pre-activations of the output units, (N, K), in the precision of the inputs.
+
+        In double precision they do not depend on how many records are asked for at once.
+        """
+        check_is_fitted(self, "network_")
+        inputs = validate_data(self, X, reset=False, dtype=(np.float64, np.float32), order="C")
+        network = self.network_
+        if inputs.dtype == np.float64:
+            network = copy.deepcopy(network).cpu().double()
+        return outputs_of(network, TensorSamples(tensor_of(inputs), torch.zeros(len(inputs))))[
+            0
+        ].cpu()

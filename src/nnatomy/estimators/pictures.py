@@ -1,0 +1,162 @@
+"""Images as estimators get them: arrays, lists of files, folders of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from nnatomy.data.image_codec import MEMORY_LIMIT, ImageCodec
+from nnatomy.data.image_decode import Framing, Header
+from nnatomy.data.image_files import scan_images
+from nnatomy.data.image_load import (
+    Loaded,
+    Pixels,
+    as_image_array,
+    load_array,
+    load_files,
+    read_headers,
+)
+from nnatomy.data.image_stream import ImageFileSamples
+from nnatomy.data.images import ImageSettings
+from nnatomy.data.prefetch import default_workers
+from nnatomy.data.samples import TensorSamples
+from nnatomy.data.task import Task
+from nnatomy.errors import DataError
+from nnatomy.estimators.classes import class_indices, distinct_classes
+from nnatomy.estimators.records import tensor_of
+from nnatomy.types import Samples
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled images before they are unpacked: pixels (N, H, W, C) in memory, or files."""
+
+    pixels: Pixels | None
+    paths: Sequence[Path]
+    labels: NDArray[Any]
+
+    def headers(self, positions: NDArray[np.int64]) -> list[Header]:
+        """Size and color of these images.
+
+        Raises:
+            DataError: A file is not an image that can be used.
+        """
+        if self.pixels is not None:
+            height, width, channels = self.pixels.shape[1:]
+            return [Header(height, width, channels == 1, "array")]
+        paths = [self.paths[i] for i in positions]
+        headers: list[Header] = []
+        for path, header in zip(paths, read_headers(paths, workers=default_workers()), strict=True):
+            if isinstance(header, str):
+                raise DataError(f"{path}: {header}")
+            headers.append(header)
+        return headers
+
+    def load(self, positions: NDArray[np.int64], framing: Framing, fitted: int) -> Loaded:
+        """Unpack these images; the statistics come from the first `fitted`.
+
+        Raises:
+            DataError: An image cannot be used.
+        """
+        if self.pixels is not None:
+            loaded = load_array(self.pixels[positions], framing, fitted=fitted)
+            names = [f"image {i}" for i in positions]
+        else:
+            paths = [self.paths[i] for i in positions]
+            keep = len(paths) * int(np.prod(framing.shape)) <= MEMORY_LIMIT
+            loaded = load_files(paths, framing, fitted=fitted, keep=keep, workers=default_workers())
+            names = [str(path) for path in paths]
+        for position, reason in loaded.reasons.items():
+            raise DataError(f"{names[position]}: {reason}; remove it or replace it")
+        return loaded
+
+
+def read_pictures(source: Any, labels: Any) -> Pictures:
+    """Images with their labels.
+
+    Args:
+        source: (N, H, W), (N, H, W, C) or (N, C, H, W) pixels, see `as_image_array`; paths of N
+            files; or, without labels, a folder of classes or a CSV list, see `scan_images`.
+            Images that the source puts into a test set are left out.
+        labels: (N,), or None for a folder.
+
+    Raises:
+        DataError: Images or labels are missing, or their numbers differ.
+    """
+    if isinstance(source, (str, Path)):
+        return _read_folder(source, labels)
+    if labels is None:
+        raise DataError("fit requires y, the label of each image, unless X is a folder of classes")
+    labels = column_or_1d(labels, warn=True)
+    check_consistent_length(source, labels)
+    paths = paths_in(source)
+    if paths is not None:
+        return Pictures(None, [Path(path) for path in paths], labels)
+    return Pictures(as_image_array(source), [], labels)
+
+
+def paths_in(source: Any) -> list[str] | None:
+    """The paths in a list, array or column of paths; None where it holds something else."""
+    one_column = getattr(source, "ndim", 1) == 1 and len(source) > 0
+    if not one_column or not all(isinstance(item, (str, Path)) for item in source):
+        return None
+    return [str(item) for item in source]
+
+
+def _read_folder(source: str | Path, labels: Any) -> Pictures:
+    if labels is not None:
+        raise DataError(f"{source}: a folder has its own labels: leave y out")
+    files = scan_images(source)
+    if files.labels is None:
+        raise DataError(f"{source}: the images have no labels; put them into one folder a class")
+    if files.rejected:
+        raise DataError(f"{files.rejected[0].file}: {files.rejected[0].reason}")
+    splits = files.splits or ("train",) * len(files)
+    chosen = [i for i, split in enumerate(splits) if split != "test"]
+    paths = files.full_paths()
+    return Pictures(None, [paths[i] for i in chosen], np.array([files.labels[i] for i in chosen]))
+
+
+def encode_pictures(
+    pictures: Pictures,
+    train: NDArray[np.int64],
+    valid: NDArray[np.int64],
+    size: int | tuple[int, int] | None,
+) -> tuple[ImageCodec, Samples, Samples]:
+    """Bring images into the form of a network's inputs, fitted on the training images.
+
+    Args:
+        pictures: All images.
+        train: Positions of those to learn from.
+        valid: Positions of those to validate on.
+        size: Side, or height and width, in pixels; None for that of the images, see
+            `ImageSettings`.
+
+    Raises:
+        DataError: An image cannot be used.
+    """
+    framing = ImageSettings(size=size).framing(pictures.headers(train))
+    order = np.concatenate([train, valid])
+    loaded = pictures.load(order, framing, len(train))
+    classes = distinct_classes(pictures.labels)
+    task = Task("classification", "labels given", "label", tuple(classes.tolist()))
+    floats = pictures.pixels is not None and pictures.pixels.dtype != np.uint8
+    codec = ImageCodec(task, framing, loaded.moments.result(), floats)
+    targets = tensor_of(class_indices(pictures.labels[order], classes))
+
+    def part(start: int, stop: int) -> TensorSamples | ImageFileSamples:
+        if loaded.pixels is not None:
+            pixels = tensor_of(loaded.pixels[start:stop])
+            return TensorSamples(pixels, targets[start:stop], transform=codec.normalizer)
+        paths = [pictures.paths[i] for i in order[start:stop]]
+        return ImageFileSamples(
+            paths, targets[start:stop], framing=framing, transform=codec.normalizer
+        )
+
+    return codec, part(0, len(train)), part(len(train), len(order))

@@ -1,0 +1,1 @@
+"""Networks with a learning rule of their own."""
