@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -178,8 +179,22 @@ def test_best_weights_of_before_the_resumption_are_kept() -> None:
 
 def test_a_state_can_be_used_again_and_again() -> None:
     expected, states = whole_run(BASE)
+    state = states[9]
+    before = {name: tensor.clone() for name, tensor in state.tensors.items()}
+    values = copy.deepcopy(state.values)
     for _ in range(2):
-        assert resumes_to(expected, states[9])
+        assert resumes_to(expected, state)
+    assert state.values == values
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state.tensors.items())
+
+
+def test_the_rule_on_weight_changes_survives_a_resumption() -> None:
+    settings = replace(BASE, weight_tol=0.05, schedule="cosine")
+    expected, states = whole_run(settings)
+    assert expected[2].startswith("weights hardly change")
+    assert len(expected[1]) > 1
+    for state in states:
+        assert resumes_to(expected, state, settings), state.values["step"]
 
 
 class StopAtCall:

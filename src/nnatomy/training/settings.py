@@ -25,7 +25,7 @@ class Settings:
         l2: λ of the penalty λ/(2m) Σ w² on weight matrices (not biases), m records a batch.
         clip_norm: Gradients with a larger Euclidean norm are scaled down to it. None: never.
         shuffle: Draw the records in a new order each epoch.
-        patience: Stop after so many epochs without improvement by more than `tol`: of the
+        patience: Stop when more than so many epochs in a row bring no improvement by `tol`: of the
             validation loss (or score, see `monitor`) when there are validation records, else of
             the training loss. None: never.
         tol: What counts as an improvement.

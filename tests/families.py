@@ -1,0 +1,128 @@
+"""What holds for every network of the catalog."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nnatomy.models.catalog import CATALOG, build_network
+from nnatomy.models.summary import count_parameters, summarize
+
+OUTPUTS = 3
+SHAPES: dict[str, list[tuple[int, ...]]] = {
+    "any": [(5,), (2, 6, 7)],
+    "image": [(1, 8, 8), (3, 13, 9), (2, 1, 1)],
+}
+CASES = [(name, shape) for name, entry in CATALOG.items() for shape in SHAPES[entry.needs]]
+
+
+def built(name: str, shape: tuple[int, ...], seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build_network(name, shape, OUTPUTS, {})
+
+
+def records(shape: tuple[int, ...], count: int = 6) -> Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(9))
+
+
+def trained_a_little(name: str, shape: tuple[int, ...], steps: int = 3) -> nn.Module:
+    """A network whose parameters and running averages have left their start."""
+    network = built(name, shape)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    targets = torch.arange(6) % OUTPUTS
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(records(shape)), targets).backward()
+        optimizer.step()
+    return network
+
+
+def check_output_shape(name: str, shape: tuple[int, ...]) -> None:
+    for count in (2, 5):
+        outputs = built(name, shape)(records(shape, count))
+        assert outputs.shape == (count, OUTPUTS)
+        assert outputs.dtype == torch.float32
+
+
+def check_gradients_reach_all_parameters(name: str, shape: tuple[int, ...]) -> None:
+    network = built(name, shape)
+    outputs = network(records(shape))
+    # Against a fixed direction: at zero weights a square would have no slope.
+    (outputs * records((OUTPUTS,))).sum().backward()
+    for parameter_name, parameter in network.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().sum() > 0, parameter_name
+
+
+def check_records_do_not_see_each_other(name: str, shape: tuple[int, ...]) -> None:
+    network = trained_a_little(name, shape).eval()
+    inputs = records(shape)
+    together = network(inputs)
+    alone = torch.cat([network(inputs[i : i + 1]) for i in range(len(inputs))])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+    assert (together[0] - together[1]).abs().max() > 1e-6
+
+
+def check_evaluation_is_repeatable(name: str, shape: tuple[int, ...]) -> None:
+    network = trained_a_little(name, shape).eval()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    assert torch.equal(network(records(shape)), network(records(shape)))
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert not any(module.training for module in network.modules())
+    assert all(module.training for module in network.train().modules())
+
+
+def check_state_round_trip(name: str, shape: tuple[int, ...]) -> None:
+    first, second = trained_a_little(name, shape), built(name, shape, seed=1)
+    second.load_state_dict(first.state_dict(), strict=True)
+    inputs = records(shape)
+    assert torch.equal(first.eval()(inputs), second.eval()(inputs))
+
+
+def check_seed_decides_the_weights(name: str, shape: tuple[int, ...]) -> None:
+    first, again = built(name, shape, seed=4), built(name, shape, seed=4)
+    for a, b in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+    other = built(name, shape, seed=5)
+    pairs = zip(first.parameters(), other.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs) != starts_at_zero(first)
+
+
+def starts_at_zero(network: nn.Module) -> bool:
+    return not any(p.any() for p in network.parameters())
+
+
+def check_parts_have_the_shared_names(name: str, shape: tuple[int, ...]) -> None:
+    parts = {part for part, _ in built(name, shape).named_children()}
+    assert {"features", "head"} <= parts <= {"features", "pool", "head"}
+
+
+def check_summary_leaves_no_trace(name: str, shape: tuple[int, ...]) -> None:
+    network = trained_a_little(name, shape)
+    next(network.children()).eval()
+    modes = [module.training for module in network.modules()]
+    state = {k: v.clone() for k, v in network.state_dict().items()}
+    random_state = torch.get_rng_state()
+    gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    rows = summarize(network, shape)
+    assert [module.training for module in network.modules()] == modes
+    assert all(torch.equal(v, state[k]) for k, v in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random_state)
+    kept = [p.grad for p in network.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(gradients, kept, strict=True))
+    assert all(not module._forward_hooks for module in network.modules())
+    assert rows[-1].output == (OUTPUTS,)
+    assert sum(row.parameters for row in rows) == count_parameters(network)
+    assert all(row.formula for row in rows)
+
+
+CHECKS = [
+    check_output_shape,
+    check_gradients_reach_all_parameters,
+    check_records_do_not_see_each_other,
+    check_evaluation_is_repeatable,
+    check_state_round_trip,
+    check_seed_decides_the_weights,
+    check_parts_have_the_shared_names,
+    check_summary_leaves_no_trace,
+]
