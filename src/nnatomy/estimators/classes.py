@@ -53,6 +53,6 @@ def class_indices(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int
     strange = np.setdiff1d(labels, classes)
     if len(strange):
         raise DataError(
-            f"label {strange[0]!r} is none of the classes {classes.tolist()} this estimator learns"
+            f"label {strange.tolist()[0]!r} is none of the classes {classes.tolist()} to be learned"
         )
     return np.searchsorted(classes, labels).astype(np.int64)

@@ -144,6 +144,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         """
         labels: NDArray[Any] = column_or_1d(y, warn=True)
         if not self._goes_on():
+            self._forget()
             self.classes_ = distinct_classes(labels)
         self._fit(X, labels, sample_weight)
         return self

@@ -29,6 +29,7 @@ from nnatomy.models.mlp import MLP
 from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
 from nnatomy.training.inference import outputs_of
+from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
 from nnatomy.training.state import State
 
@@ -93,16 +94,20 @@ class MultilayerPerceptron(NetworkEstimator):
         """Whether a call of fit goes on from the present weights."""
         return self.warm_start and hasattr(self, "network_")
 
+    def _forget(self) -> None:
+        """Be unfitted, so that a fit that fails leaves no network beside the classes of another."""
+        self.__dict__.pop("network_", None)
+
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         """Train until the stop rule or the epoch limit ends it."""
         self._check_parameters()
         fresh = not self._goes_on()
+        if fresh:
+            self._forget()
         records = self._checked(X, y, sample_weight, fresh=fresh)
         random = check_random_state(self.random_state)
-        if fresh:
-            self._draw_network(random)
-        self._seed, self._state = draw_seed(random), None
-        valid = None
+        network = self._drawn_network(random) if fresh else self.network_
+        self._seed, self._state, valid = draw_seed(random), None, None
         if self.early_stopping:
             train, held = hold_out(
                 records.targets,
@@ -111,16 +116,9 @@ class MultilayerPerceptron(NetworkEstimator):
                 stratify=self._objective == "cross_entropy",
             )
             valid, records = records.take(held), records.take(train)
-        records = self._canonical(records)
-        session = fit(
-            self.network_,
-            records.samples(),
-            None if valid is None else valid.samples(),
-            objective=self._objective,
-            settings=self._settings(records, self.max_iter, self.n_iter_no_change),
-            observers=[EpochLines()] if self.verbose else [],
+        session = self._train(
+            network, records, valid, epochs=self.max_iter, patience=self.n_iter_no_change
         )
-        self._append(session.history)
         warn_if_unfinished(session, "max_iter")
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
@@ -137,26 +135,41 @@ class MultilayerPerceptron(NetworkEstimator):
         records = self._checked(X, y, sample_weight, fresh=fresh)
         if fresh:
             random = check_random_state(self.random_state)
-            self._draw_network(random)
+            network = self._drawn_network(random)
             self._seed, self._state = draw_seed(random), None
+        else:
+            network = self.network_
         epoch = 1 if self._state is None else self._state.values["epoch"] + 1
+        state = self._train(network, records, None, epochs=epoch, patience=None).capture()
+        state.values["history"] = []  # the estimator keeps it
+        self._state = state
+
+    def _train(
+        self,
+        network: nn.Module,
+        records: Records,
+        valid: Records | None,
+        *,
+        epochs: int,
+        patience: int | None,
+    ) -> Session:
         records = self._canonical(records)
         session = fit(
-            self.network_,
+            network,
             records.samples(),
+            None if valid is None else valid.samples(),
             objective=self._objective,
-            settings=self._settings(records, epoch, None),
+            settings=self._settings(records, epochs, patience),
             observers=[EpochLines()] if self.verbose else [],
             state=self._state,
         )
-        self._state = session.capture()
-        self._state.values["history"] = []  # the estimator keeps it
-        self._append(session.history)
-
-    def _append(self, rows: list[dict[str, Any]]) -> None:
-        """Add rows to the history, their epochs counted on."""
-        earlier = len(self.history_)
-        self.history_ += [{**row, "epoch": earlier + i + 1} for i, row in enumerate(rows)]
+        earlier = self.history_ if hasattr(self, "network_") else []
+        self.network_ = network
+        self.history_ = [
+            *earlier,
+            *({**row, "epoch": len(earlier) + i + 1} for i, row in enumerate(session.history)),
+        ]
+        return session
 
     def _check_parameters(self) -> None:
         limits = (
@@ -167,30 +180,28 @@ class MultilayerPerceptron(NetworkEstimator):
         )
         for name, met, wanted in limits:
             require(name, getattr(self, name), met, wanted)
-        patience, batch, widths = self.n_iter_no_change, self.batch_size, self._widths()
+        patience, batch = self.n_iter_no_change, self.batch_size
         met = patience is None or patience >= 1
         require("n_iter_no_change", patience, met, "at least 1, or None")
-        met = batch == "auto" if isinstance(batch, str) else batch >= 1
+        met = batch == "auto" if isinstance(batch, str) else batch >= 1 and batch % 1 == 0
         require("batch_size", batch, met, "'auto' or a whole number from 1")
-        met = all(width >= 1 for width in widths)
-        require("hidden_layer_sizes", widths, met, "whole numbers from 1")
+        met = all(width >= 1 and width % 1 == 0 for width in self._widths())
+        require("hidden_layer_sizes", self.hidden_layer_sizes, met, "whole numbers from 1")
 
-    def _widths(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        return tuple(int(size) for size in np.atleast_1d(np.asarray(sizes, dtype=int)))
+    def _widths(self) -> list[Any]:
+        return np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()  # type: ignore[no-any-return]
 
-    def _draw_network(self, random: np.random.RandomState) -> None:
+    def _drawn_network(self, random: np.random.RandomState) -> nn.Module:
         with seeded(draw_seed(random)):
-            self.network_ = MLP(
+            return MLP(
                 self.n_features_in_,
                 self.n_outputs_,
-                hidden=self._widths(),
+                hidden=[int(width) for width in self._widths()],
                 activation=_ALIASES.get(self.activation, self.activation),
                 dropout=self.dropout,
                 batch_norm=self.batch_norm,
                 init=self.init,
             )
-        self.history_ = []
 
     def _canonical(self, records: Records) -> Records:
         """Records whose sums do not depend on their order, where one step takes in all of them.

@@ -28,7 +28,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     Records are presented one by one; a unit that is wrong about a record (t a <= 0) takes the
     step w ← w + η t x, b ← b + η t. Training ends after an epoch without a mistake, because
     nothing can change any more; where the classes cannot be separated by hyperplanes, it ends
-    when the loss Σ -t a per record and unit stops to fall. Computes in float64.
+    when the loss Σ -t a per record stops to fall, with the weights of the last epoch. Computes in
+    float64.
     Source: Rosenblatt 1958, The perceptron, Psychological Review 65.
 
     With `shuffle` the result does not depend on the order of the rows, and equal records follow
@@ -111,6 +112,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         goes_on = self.warm_start and hasattr(self, "coef_")
         labels: NDArray[Any] = column_or_1d(y, warn=True)
         if not goes_on:
+            self.__dict__.pop("coef_", None)  # a fit that fails leaves no weights of other classes
             self.classes_ = distinct_classes(labels)
         records = self._checked(X, labels, sample_weight, fresh=not goes_on)
         random = check_random_state(self.random_state)
