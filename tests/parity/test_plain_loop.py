@@ -50,7 +50,7 @@ def by_hand(net: nn.Module, samples: TensorSamples, settings: Settings) -> list[
             weights = torch.ones(len(indices))
             if samples.weights is not None:
                 weights = samples.weights[indices]
-            loss = (each * weights).sum() / weights.sum()
+            loss = (each * weights).sum() / len(indices)
             squares = sum(p.square().sum() for p in net.parameters() if p.dim() > 1)
             (loss + settings.l2 / (2 * len(indices)) * squares).backward()
             limit = settings.clip_norm or float("inf")

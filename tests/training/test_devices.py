@@ -29,12 +29,20 @@ def test_devices_by_name() -> None:
     torch.zeros(1, device=pick_device("auto"))
 
 
-def test_threads_follow_the_size_of_a_step() -> None:
-    network = nn.Linear(100, 100, bias=False)  # 10 000 products a record
-    crossing = SINGLE_THREAD_PRODUCTS // 10_000
+@pytest.mark.parametrize(
+    ("kind", "network", "shape"),  # each 10 000 products a record
+    [
+        ("dense", nn.Linear(100, 100, bias=False), (100,)),
+        ("convolutional", nn.Conv2d(1, 100, 1, bias=False), (1, 10, 10)),
+    ],
+)
+def test_threads_follow_the_size_of_a_step(
+    kind: str, network: nn.Module, shape: tuple[int, ...]
+) -> None:
+    crossing = SINGLE_THREAD_PRODUCTS[kind] // 10_000
     with thread_count(2):
-        assert threads_for(network, (100,), crossing - 1) == 1
-        assert threads_for(network, (100,), crossing) == 2
+        assert threads_for(network, shape, crossing - 1) == 1
+        assert threads_for(network, shape, crossing) == 2
 
 
 def test_thread_count_is_restored_after_an_error() -> None:

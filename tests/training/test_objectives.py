@@ -60,11 +60,11 @@ def test_loss_is_the_mean_of_the_formula(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_weighted_loss_is_the_weighted_mean(name: str) -> None:
+def test_weighted_loss_is_the_mean_of_weighted_losses(name: str) -> None:
     outputs, targets = case(name)
     weights = torch.linspace(0.5, 3, len(targets), dtype=torch.float64)
     losses = BY_FORMULA[name](outputs.numpy(), targets.numpy())
-    expected = np.average(losses, weights=weights.numpy())
+    expected = (losses * weights.numpy()).sum() / len(targets)
     assert OBJECTIVES[name].loss(outputs, targets, weights).item() == pytest.approx(expected)
 
 
@@ -75,7 +75,8 @@ def test_weight_two_is_the_record_twice(name: str) -> None:
     repeated = torch.arange(8).repeat_interleave(counts)
     loss = OBJECTIVES[name].loss
     weighted = loss(outputs, targets, counts.double())
-    assert weighted.item() == pytest.approx(loss(outputs[repeated], targets[repeated], None).item())
+    twice = loss(outputs[repeated], targets[repeated], None).item() * len(repeated) / len(targets)
+    assert weighted.item() == pytest.approx(twice)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -85,8 +86,20 @@ def test_no_weights_are_equal_weights(name: str) -> None:
     ones = torch.ones(8, dtype=torch.float64)
     assert loss(outputs, targets, None).item() == pytest.approx(loss(outputs, targets, ones).item())
     assert loss(outputs, targets, 7 * ones).item() == pytest.approx(
-        loss(outputs, targets, ones).item()
+        7 * loss(outputs, targets, ones).item()
     )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_weight_counts_in_a_batch_of_one(name: str) -> None:
+    outputs, targets = case(name)
+    loss = OBJECTIVES[name].loss
+    three = torch.tensor([3.0], dtype=torch.float64)
+    for i in range(8):
+        alone = loss(outputs[i : i + 1], targets[i : i + 1], None).item()
+        assert loss(outputs[i : i + 1], targets[i : i + 1], three).item() == pytest.approx(
+            3 * alone
+        )
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -21,7 +21,7 @@ class TensorSamples:
     Args:
         inputs: (N, ...) records, in any dtype that `transform` (or the network) takes.
         targets: (N,) int64 class indices, or (N, K) float values.
-        weights: (N,) float importance of each record, or None for equal weights.
+        weights: (N,) float importance of each record, best with mean 1; None for equal weights.
         transform: Turns a batch of stored inputs into network inputs, e.g. bytes into
             normalised floats. None when they are stored as the network takes them.
     """

@@ -39,8 +39,10 @@ class Records:
         return self.take(self.weights > 0)
 
     def samples(self) -> TensorSamples:
-        """The records as training takes them."""
-        weights = None if self.weights is None else torch.from_numpy(self.weights).float()
+        """The records as training takes them, with weights of mean 1."""
+        weights = None
+        if self.weights is not None:
+            weights = torch.from_numpy(self.weights / self.weights.mean()).float()
         return TensorSamples(tensor_of(self.inputs), tensor_of(self.targets), weights)
 
 

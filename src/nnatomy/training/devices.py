@@ -10,10 +10,11 @@ from torch import nn
 
 from nnatomy.errors import SettingError
 from nnatomy.models.summary import count_multiplications
+from nnatomy.training.inference import has_filters
 
-SINGLE_THREAD_PRODUCTS = 4_000_000
+SINGLE_THREAD_PRODUCTS = {"dense": 3_000_000, "convolutional": 30_000_000}
 """Multiplications of a forward pass of one batch below which one thread is at least as fast as
-two: the crossing measured by bench/threads.py."""
+two: the crossings measured by bench/threads.py. Small convolutions share their work badly."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -51,7 +52,8 @@ def threads_for(network: nn.Module, input_shape: tuple[int, ...], batch_size: in
     The choice depends on sizes only, never on a clock, so that a run can be repeated to the bit.
     """
     products = count_multiplications(network, input_shape) * batch_size
-    return 1 if products < SINGLE_THREAD_PRODUCTS else torch.get_num_threads()
+    limit = SINGLE_THREAD_PRODUCTS["convolutional" if has_filters(network) else "dense"]
+    return 1 if products < limit else torch.get_num_threads()
 
 
 @contextmanager

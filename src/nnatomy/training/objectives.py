@@ -18,7 +18,7 @@ class Objective:
 
     Args:
         name: Its name in settings and files.
-        loss: (outputs, targets, weights) -> the (weighted) mean over the records, a scalar.
+        loss: (outputs, targets, weights) -> Σ w L / B over the B records, a scalar.
         decode: Outputs -> class probabilities (B, K), or predicted values (B, D).
         score: (outputs, targets) -> the number that people read; higher is better.
         score_name: Its name.
@@ -34,14 +34,12 @@ class Objective:
 
 
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
-    """Weighted mean: a record of weight 2 counts like the record twice.
+    """Σ w L / B: a record of weight 2 pulls twice as hard, in whatever batch it comes.
 
-    A batch whose records all have weight 0 has loss 0.
+    Dividing by Σ w instead would take the weights out of a batch of one, and bend them in every
+    small one. Weights whose mean over all records is 1 leave the size of the steps as it is.
     """
-    if weights is None:
-        return losses.mean()
-    total = weights.sum()
-    return (losses * weights).sum() / torch.where(total == 0, 1.0, total)
+    return losses.mean() if weights is None else (losses * weights).mean()
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -1,0 +1,19 @@
+"""Run every benchmark in a process of its own: python -m bench [name ...]."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+NAMES = ("startup", "threads", "engine", "convolution", "images_memory", "quality")
+
+
+def main() -> None:
+    names = sys.argv[1:] or NAMES
+    for name in names:
+        print(f"\n==== {name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
+
+
+if __name__ == "__main__":
+    main()
