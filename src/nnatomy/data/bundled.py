@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn import datasets
 
 from nnatomy.data import toy
 from nnatomy.errors import DataError, nearest
 
 Images = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
+_DIGITS = Path(__file__).parent / "files" / "digits.npz"
 _DIGIT_INKS = 16  # the digits are stored with 0 (paper) to 16 (ink)
 
 
 def iris() -> pd.DataFrame:
     """150 iris flowers, four lengths in cm; the column "species" has three classes."""
-    return _named(datasets.load_iris(as_frame=True), "species")
+    return _named("load_iris", "species")
 
 
 def wine() -> pd.DataFrame:
     """178 wines, 13 chemical measurements; the column "cultivar" has three classes."""
-    return _named(datasets.load_wine(as_frame=True), "cultivar")
+    return _named("load_wine", "cultivar")
 
 
 def breast_cancer() -> pd.DataFrame:
     """569 tumors, 30 measurements of cell nuclei; "diagnosis" is malignant or benign."""
-    return _named(datasets.load_breast_cancer(as_frame=True), "diagnosis")
+    return _named("load_breast_cancer", "diagnosis")
 
 
 def diabetes() -> pd.DataFrame:
     """442 patients, ten measurements in their own units; the number "progression" after a year."""
-    bunch = datasets.load_diabetes(as_frame=True, scaled=False)
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(as_frame=True, scaled=False)
     frame: pd.DataFrame = bunch.data
     return frame.assign(progression=bunch.target)
 
@@ -44,14 +46,20 @@ def digits() -> Images:
     """1,797 handwritten digits of 8 × 8 pixels with their labels 0 to 9.
 
     The stored inks 0 to 16 become bytes, 16 being 255: byte = round(ink · 255 / 16).
+    Source: Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI Machine
+    Learning Repository (CC BY 4.0), the test part, which scikit-learn ships too.
     """
-    bunch = datasets.load_digits()
-    pixels = np.round(bunch.images * (255 / _DIGIT_INKS)).astype(np.uint8)
-    return pixels, bunch.target.astype(np.int64)
+    with np.load(_DIGITS) as stored:
+        pixels = np.round(stored["inks"] * (255 / _DIGIT_INKS)).astype(np.uint8)
+        return pixels, stored["labels"].astype(np.int64)
 
 
-def _named(bunch: Any, target: str) -> pd.DataFrame:
+def _named(loader: str, target: str) -> pd.DataFrame:
     """Measurements beside the class names instead of the class numbers."""
+    # Importing scikit-learn takes a second; who trains on other data does not pay it.
+    from sklearn import datasets
+
+    bunch = getattr(datasets, loader)(as_frame=True)
     frame: pd.DataFrame = bunch.data
     return frame.assign(**{target: np.asarray(bunch.target_names)[bunch.target].astype(object)})
 

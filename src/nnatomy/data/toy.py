@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn import datasets
 
 _TURNS = 1.5
 
@@ -46,20 +45,26 @@ def spirals(n: int = 600, *, noise: float = 0.02, seed: int = 0) -> pd.DataFrame
 
 def circles(n: int = 400, *, noise: float = 0.08, seed: int = 0) -> pd.DataFrame:
     """A ring (label 0) around a smaller ring (label 1)."""
-    points, label = datasets.make_circles(n, noise=noise, factor=0.5, random_state=seed)
+    from sklearn.datasets import make_circles
+
+    points, label = make_circles(n, noise=noise, factor=0.5, random_state=seed)
     return _columns(points, label)
 
 
 def moons(n: int = 400, *, noise: float = 0.15, seed: int = 0) -> pd.DataFrame:
     """Two interleaved half circles."""
-    points, label = datasets.make_moons(n, noise=noise, random_state=seed)
+    from sklearn.datasets import make_moons
+
+    points, label = make_moons(n, noise=noise, random_state=seed)
     return _columns(points, label)
 
 
 def blobs(n: int = 300, *, noise: float = 1.0, seed: int = 0) -> pd.DataFrame:
     """Three clouds with centers at fixed corners of a triangle."""
+    from sklearn.datasets import make_blobs
+
     centers = np.array([[0.0, 3.0], [-3.0, -2.0], [3.0, -2.0]])
-    points, label = datasets.make_blobs(n, centers=centers, cluster_std=noise, random_state=seed)
+    points, label = make_blobs(n, centers=centers, cluster_std=noise, random_state=seed)
     return _columns(points, label)
 
 
