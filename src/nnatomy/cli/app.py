@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +21,6 @@ from nnatomy.errors import NnatomyError
 app = typer.Typer(
     name="nnatomy",
     help="The anatomy of neural networks: train a network on your own data, see inside, ship it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -36,14 +41,18 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
     """Nothing but --version is common to all commands."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(2)
 
 
 def _one_line(message: Warning | str, *_where: Any, **_more: Any) -> None:
@@ -55,17 +64,62 @@ def main() -> None:
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", module="nnatomy")
     warnings.showwarning = _one_line
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    with _signals() as received:
+        code = _run()
+    if received:
+        say(f"error: stopped by signal {received[0]}; run the same command again")
+        code = 128 + received[0]
+    sys.exit(code)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """SIGTERM ends the command as Ctrl-C does, with everything given back on the way out."""
+    received: list[int] = []
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        app()
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run() -> int:
+    try:
+        code = app(prog_name="nnatomy", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except NnatomyError as error:
         say(f"error: {error}")
-        sys.exit(exit_code(error))
-    except KeyboardInterrupt:
-        say("interrupted")
-        sys.exit(130)
+        return exit_code(error)
+    except typer.TyperException as error:
+        words = error.format_message().rstrip(".")
+        say(f"error: {words[0].lower()}{words[1:]} (see {_help_command(error)})")
+        return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+        # Nobody reads on; what is still buffered must not fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        say(f"error: {error.filename or 'a file'} cannot be used: {error.strerror or error}")
+        return 1
+    except MemoryError as error:
+        say(f"error: out of memory; use fewer records or smaller images ({error})")
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _help_command(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'nnatomy'} --help"
 
 
 if __name__ == "__main__":

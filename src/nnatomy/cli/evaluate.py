@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nnatomy.cli.output import print_json, say
+from nnatomy.report.wording import metric_interval, metric_name, metric_value, plural
 
 
 def command(
@@ -27,8 +28,9 @@ def command(
     for finding in result["findings"]:
         say(f"data: {finding['message']}")
     if result["rejected"]:
-        say(f"data: {len(result['rejected'])} records cannot be used (listed with --json)")
-    print(f"{result['network']} on {source}: {result['records']} records")
+        rejected = plural(len(result["rejected"]), "record")
+        say(f"data: {rejected} cannot be used (listed with --json)")
+    print(f"{result['network']} on {source}: {plural(result['records'], 'record')}")
     for name, figure in result["metrics"].items():
-        interval = f"[{figure['low']:.4g}, {figure['high']:.4g}]"
-        print(f"  {name:18} {figure['value']:.4g} {interval}  {figure['interval']}")
+        value, interval = metric_value(name, figure["value"]), metric_interval(name, figure)
+        print(f"  {metric_name(name):24} {value:>8}  {interval:17}  {figure['interval']}")

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nnatomy.cli.output import print_json
+from nnatomy.cli.output import as_typed, print_json
+from nnatomy.report.wording import count, plural, shape
 
 
 def command(
@@ -32,18 +33,33 @@ def command(
 
 def _print_model(facts: dict[str, Any]) -> None:
     task, made = facts["task"], facts["made"]
-    print(f"{facts['network']}, {facts['parameters']:,} parameters, {facts['file']}")
+    print(f"{facts['network']}, {count(facts['parameters'])} parameters, {facts['file']}")
     print(f"  task: {task['kind']} of '{task['target']}' ({task['reason']})")
     if task["classes"]:
         print(f"  classes: {', '.join(map(str, task['classes']))}")
-    settings = ", ".join(f"{k}={v}" for k, v in facts["network_settings"].items())
+    settings = ", ".join(f"{k}={as_typed(v)}" for k, v in facts["network_settings"].items())
     print(f"  settings: {settings or 'none'}")
-    print(f"  trained: {made['epochs']} epochs, {made['step']} steps; {made['stopped']}")
-    print(f"  data: {made['config']['source']}, splits {made['splits']}")
-    print(f"  {'layer':16} {'kind':28} {'output':>14} {'parameters':>11} {'products':>12}")
-    for row in facts["architecture"]:
-        shape = "×".join(map(str, row["output"]))
-        print(
-            f"  {row['name']:16} {row['layer']:28} {shape:>14} {row['parameters']:>11,} "
-            f"{row['multiplications']:>12,}"
+    epochs, steps = plural(made["epochs"], "epoch"), plural(made["step"], "step")
+    print(f"  trained: {epochs}, {steps}; {made['stopped']}")
+    splits = ", ".join(f"{count(amount)} {name}" for name, amount in made["splits"].items())
+    print(f"  data: {made['config']['source']} ({splits})")
+    _print_layers(facts["architecture"])
+
+
+def _print_layers(layers: list[dict[str, Any]]) -> None:
+    rows = [("layer", "kind", "output", "parameters", "products")]
+    rows += [
+        (
+            layer["name"],
+            layer["layer"],
+            shape(layer["output"]),
+            count(layer["parameters"]),
+            count(layer["multiplications"]),
         )
+        for layer in layers
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        left = [f"{cell:{width}}" for cell, width in zip(row[:2], widths[:2], strict=True)]
+        right = [f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True)]
+        print("  " + "  ".join(left + right))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nnatomy.cli.output import print_json
+from nnatomy.cli.output import as_typed, print_json
 from nnatomy.errors import SettingError, nearest
 
 
@@ -62,9 +62,11 @@ def _initializations() -> list[dict[str, Any]]:
 def _settings() -> list[dict[str, Any]]:
     from dataclasses import fields
 
+    from nnatomy.jobs.config import GENERAL_DEFAULTS
     from nnatomy.training.settings import Settings
 
-    return [{"name": f.name, "settings": {"default": f.default}} for f in fields(Settings)]
+    values = {f.name: f.default for f in fields(Settings) if f.name != "seed"} | GENERAL_DEFAULTS
+    return [{"name": name, "default": value} for name, value in values.items()]
 
 
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -90,6 +92,15 @@ def command(
         print_json(rows)
         return
     for row in rows:
-        print(f"{row['name']:16} {row.get('about', '')}".rstrip())
+        print(_line(row))
         for name, default in row.get("settings", {}).items():
-            print(f"    {name} = {default}")
+            print(f"    {name} = {as_typed(default)}")
+        if row.get("training"):
+            values = ", ".join(f"{k} = {as_typed(v)}" for k, v in row["training"].items())
+            print(f"    trained with {values}")
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "default" in row:
+        return f"{row['name']:16} {as_typed(row['default'])}"
+    return f"{row['name']:16} {row.get('about', '')}".rstrip()

@@ -7,16 +7,19 @@ import sys
 from typing import Any
 
 from nnatomy.errors import InterruptedRunError, NnatomyError, SettingError
+from nnatomy.report.wording import line
+
+_LONGEST = 4000
 
 
 def say(message: str) -> None:
-    """A line for the user, on stderr."""
-    print(message, file=sys.stderr)
+    """A line for the user, on stderr; texts from the data cannot break it or drive the terminal."""
+    print(line(message, _LONGEST), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """One JSON value on stdout, in ASCII: it is the same in every encoding of the terminal."""
+    print(json.dumps(value, allow_nan=False))
 
 
 def pairs(option: str, entries: list[str]) -> dict[str, str]:
@@ -35,6 +38,13 @@ def pairs(option: str, entries: list[str]) -> dict[str, str]:
             raise SettingError(f"{option}: '{name}' is given twice")
         values[name] = value.strip()
     return values
+
+
+def as_typed(value: Any) -> str:
+    """A setting's value as one would type it: "64,32", "true", "none"."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def exit_code(error: NnatomyError) -> int:

@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 from nnatomy.cli.output import print_json, say
+from nnatomy.report.wording import plural
+
+_SHOWN = 20
 
 
 def command(
@@ -24,6 +27,7 @@ def command(
     ] = False,
 ) -> None:
     """Predict for new data, with the probability of each class; CSV on stdout without --out."""
+    from nnatomy.jobs.config import place_of
     from nnatomy.jobs.prediction_table import as_csv, records, write_table
     from nnatomy.jobs.predictor import load
 
@@ -32,11 +36,14 @@ def command(
     table = predictor.table(encoded)
     for finding in encoded.findings:
         say(f"data: {finding.message}")
-    for rejected in encoded.rejected:
-        say(f"data: no prediction for {rejected.file}, line {rejected.line}: {rejected.reason}")
+    for rejected in encoded.rejected[:_SHOWN]:
+        say(f"data: no prediction for {place_of(rejected)}: {rejected.reason}")
+    if len(encoded.rejected) > _SHOWN:
+        more = plural(len(encoded.rejected) - _SHOWN, "record")
+        say(f"data: no prediction for {more} besides (all are listed with --json)")
     if out is not None:
         write_table(out, table)
-        say(f"{len(table)} predictions in {out}")
+        say(f"{plural(len(table), 'prediction')} in {out}")
     if as_json:
         print_json(
             {
@@ -50,4 +57,5 @@ def command(
             }
         )
     elif out is None:
-        sys.stdout.write(as_csv(table).decode())
+        sys.stdout.flush()
+        sys.stdout.buffer.write(as_csv(table))

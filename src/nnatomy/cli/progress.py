@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnatomy.cli.output import say
 from nnatomy.report.terminal import LiveProgress
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
@@ -25,10 +26,12 @@ class Progress(Observer):
             self._live.row(row)
 
     def on_end(self, session: Session) -> None:
-        """Leave the terminal as it was."""
+        """Say what comes next."""
+        self.close()
+        say("fitting the baselines and writing the report")
+
+    def close(self) -> None:
+        """Leave the terminal as it was, however the training ended."""
         if self._live is not None:
             self._live.close()
-
-    def on_interrupt(self, session: Session) -> None:
-        """Leave the terminal as it was."""
-        self.on_end(session)
+            self._live = None

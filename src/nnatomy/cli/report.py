@@ -30,7 +30,11 @@ def command(
     from nnatomy.training.atomic import write_bytes
 
     if verify:
-        mismatches = verify_report(run / "report.html", run / "test_predictions.csv")
+        table = run / "test_predictions.csv"
+        try:
+            mismatches = verify_report(run / "report.html", table)
+        except ValueError as error:  # the table is not what a run writes
+            raise IntegrityError(f"{table} cannot be compared with the report: {error}") from None
         if mismatches:
             raise IntegrityError(f"{run / 'report.html'} does not hold: {'; '.join(mismatches)}")
         sys.stdout.write("verified: every test figure follows from test_predictions.csv\n")

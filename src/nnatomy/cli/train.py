@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from nnatomy.jobs.config import TrainConfig
 
 _HEAVY = ("examples", "evaluation", "architecture")
+_FILE_WIDTH = 120
+
+
+_BESIDE_CONFIG = {"config", "out", "overwrite", "as_json", "quiet"}
 
 
 def command(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -110,8 +116,7 @@ def command(
     from nnatomy.jobs.train import run_training
 
     if config is not None:
-        if source is not None:
-            raise SettingError("give a source or --config, not both")
+        _refuse_beside_config(context)
         job = _read_config(config)
     elif source is None:
         raise SettingError("name a source of data, e.g.: nnatomy train iris")
@@ -126,6 +131,9 @@ def command(
             "patience": patience,
             "device": device,
         }
+        for name, value in named.items():
+            if value is not None and name in settings:
+                raise SettingError(f"--{name.replace('_', '-')} and --set both give '{name}'")
         settings |= {name: value for name, value in named.items() if value is not None}
         job = TrainConfig(
             source=source,
@@ -139,8 +147,12 @@ def command(
             class_weight=class_weight,
             seed=seed,
         )
-    observers = [] if quiet else [Progress()]
-    run = run_training(job, out=out, overwrite=overwrite, observers=observers, say=say)
+    progress = Progress()
+    try:
+        observers = [] if quiet else [progress]
+        run = run_training(job, out=out, overwrite=overwrite, observers=observers, say=say)
+    finally:
+        progress.close()
     if as_json:
         print_json({k: v for k, v in run.result.items() if k not in _HEAVY})
         return
@@ -148,7 +160,20 @@ def command(
 
     from nnatomy.report.terminal import print_terminal
 
-    print_terminal(run.facts, Console())
+    # What is not a terminal has no width, and wrapped tables are hard to read in a file.
+    print_terminal(run.facts, Console(width=None if sys.stdout.isatty() else _FILE_WIDTH))
+
+
+def _refuse_beside_config(context: typer.Context) -> None:
+    """config.json is the whole job: a setting beside it would have to be guessed at or dropped."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name)
+        if name not in _BESIDE_CONFIG and given is not None and given.name == "COMMANDLINE":
+            word = "a source" if name == "source" else parameter.opts[0]
+            raise SettingError(
+                f"--config holds the whole job; leave out {word}, or change it in the file"
+            )
 
 
 def _read_config(path: Path) -> TrainConfig:

@@ -8,13 +8,16 @@ import shlex
 import time
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Encoded, Prepared
+from nnatomy.data.split import SplitPlan
 from nnatomy.jobs.baselines import Baseline, fit_baselines
 from nnatomy.jobs.config import Plan, TrainConfig, source_name
 from nnatomy.jobs.judgement import Answers, judge
@@ -159,12 +162,13 @@ def _examples(
 def _write_report(
     folder: RunFolder, prepared: Prepared, session: Session, result: dict[str, Any]
 ) -> None:
+    # In the order of read_facts, so that `nnatomy report` writes the same page again.
     facts: Facts = {
+        "result": result,
         "config": json.loads(folder.config.read_bytes()),
         "env": json.loads(folder.env.read_bytes()),
         "data_report": prepared.report.to_json(),
         "metrics": session.history,
-        "result": result,
     }
     page = render_html(build_document(facts), facts)
     write_bytes(folder.report, page.encode())
@@ -172,7 +176,8 @@ def _write_report(
 
 def command_of(config: TrainConfig, folder: RunFolder) -> str:
     """The command line that does this job again."""
-    words = ["nnatomy", "train", source_name(config.source)]
+    if not isinstance(config.source, str | Path):
+        return f"nnatomy.train(...) in Python, on a {source_name(config.source)}"
     options = {
         "--target": config.target,
         "--task": config.task,
@@ -181,7 +186,8 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
         "--group": config.split.group,
         "--time": config.split.time,
         "--seed": config.seed,
-    }
+    } | _unusual(config)
+    words = ["nnatomy", "train", str(config.source)]
     for option, value in options.items():
         if value is not None:
             words += [option, str(value)]
@@ -191,3 +197,16 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
     for column, kind in config.kinds.items():
         words += ["--kind", f"{column}={kind}"]
     return shlex.join([*words, "--out", str(folder.path)])
+
+
+def _unusual(config: TrainConfig) -> dict[str, Any]:
+    """Options that are named only where they are not what they are by default."""
+    split, images = config.split, config.images
+    given = {
+        "--valid": (split.valid, SplitPlan.valid),
+        "--test": (split.test, SplitPlan.test),
+        "--image-size": (images.size, ImageSettings.size),
+        "--channels": (images.channels, ImageSettings.channels),
+        "--fit": (images.fit, ImageSettings.fit),
+    }
+    return {option: value for option, (value, usual) in given.items() if value != usual}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
+from nnatomy.conversion import convert
 from nnatomy.data.images import ImageSettings
+from nnatomy.data.quality import Rejected
 from nnatomy.data.split import SplitPlan
 from nnatomy.errors import SettingError, nearest
 from nnatomy.models.catalog import (
@@ -22,7 +25,11 @@ from nnatomy.models.catalog import (
 from nnatomy.training.atomic import to_json
 from nnatomy.training.settings import Settings, setting_names, settings_from
 
-_GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
+GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
+"""Training settings that a job has unless the user or the network's entry has others."""
+
+
+_Part = TypeVar("_Part", SplitPlan, ImageSettings)
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,33 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse misspelt names before any data are read.
+        """Refuse misspelt names and unusable values before any data are read.
+
+        Training settings are kept as numbers however they were written, so that the same job
+        has the same configuration.
 
         Raises:
             SettingError: Names the setting and the nearest spelling.
         """
+        if self.seed < 0:
+            raise SettingError(f"seed must be at least 0, got {self.seed}")
         if "seed" in self.settings:
             raise SettingError("setting 'seed' is an option of its own: --seed, or seed=")
+        self._check_names()
+        if self.class_weight not in (None, "balanced"):
+            raise SettingError(f"class_weight is 'balanced' or none, got '{self.class_weight}'")
+        for name, share in (("valid", self.split.valid), ("test", self.split.test)):
+            if not 0 <= share < 1:
+                raise SettingError(f"{name} must be a share from 0 to below 1, got {share}")
+        given = self.training_settings()
+        typed = asdict(settings_from(given))
+        for name in given:
+            if isinstance(typed[name], float) and not math.isfinite(typed[name]):
+                raise SettingError(f"{name} must be a finite number, got {typed[name]}")
+        object.__setattr__(self, "settings", {**self.settings, **{n: typed[n] for n in given}})
+        object.__setattr__(self, "split", replace(self.split, seed=self.seed))
+
+    def _check_names(self) -> None:
         names = set(setting_names())
         networks = CATALOG if self.network is None else [self.network]
         for network in networks:
@@ -68,9 +95,12 @@ class TrainConfig:
         for name in self.settings:
             if name not in names:
                 raise SettingError(f"setting '{name}' is unknown: {nearest(name, names)}")
-        if self.class_weight not in (None, "balanced"):
-            raise SettingError(f"class_weight is 'balanced' or none, got '{self.class_weight}'")
-        object.__setattr__(self, "split", replace(self.split, seed=self.seed))
+
+    def training_settings(self) -> dict[str, Any]:
+        """Those settings that are of the training; a rate that is to be searched is left out."""
+        known = set(setting_names())
+        automatic = {"lr"} if self.settings.get("lr") == "auto" else set()
+        return {k: v for k, v in self.settings.items() if k in known - automatic}
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as JSON-able values; a source in memory is named by its type."""
@@ -96,14 +126,17 @@ class TrainConfig:
         if "source" not in values:
             raise SettingError("config: 'source' is missing: name a file or a bundled data set")
         parts = dict(values)
-        try:
-            parts["split"] = SplitPlan(**values.get("split", {}))
-            images = dict(values.get("images", {}))
-            if isinstance(images.get("size"), list):
-                images["size"] = tuple(images["size"])
-            parts["images"] = ImageSettings(**images)
-        except TypeError as error:
-            raise SettingError(f"config: {error}") from None
+        for name, hint in _SCALARS.items():
+            parts[name] = convert(name, values.get(name, 0 if hint is int else None), hint)
+        for name in ("settings", "split", "kinds", "images"):
+            parts[name] = values.get(name, {})
+            if not isinstance(parts[name], Mapping):
+                raise SettingError(f"config: '{name}' holds no values by name")
+        parts["split"] = _part("split", SplitPlan, parts["split"])
+        images = dict(parts["images"])
+        if isinstance(images.get("size"), list):
+            images["size"] = tuple(images["size"])
+        parts["images"] = _part("images", ImageSettings, images)
         return cls(**parts)
 
     def default_folder(self) -> Path:
@@ -114,6 +147,33 @@ class TrainConfig:
         digest = sha256(to_json(self.to_json())).hexdigest()[:8]
         stem = Path(source_name(self.source)).stem or "data"
         return Path("runs") / f"{stem}-{self.network or 'auto'}-{digest}"
+
+
+_SCALARS: dict[str, Any] = {
+    "source": str,
+    "target": str | None,
+    "task": str | None,
+    "network": str | None,
+    "class_weight": str | None,
+    "seed": int,
+}
+
+
+def _part(name: str, kind: type[_Part], values: Mapping[str, Any]) -> _Part:
+    known = [f.name for f in fields(kind)]
+    for entry in values:
+        if entry not in known:
+            raise SettingError(f"config: '{name}.{entry}' is unknown: {nearest(entry, known)}")
+    hints = get_type_hints(kind)
+    try:
+        return kind(
+            **{
+                k: v if k == "size" else convert(f"{name}.{k}", v, hints[k])
+                for k, v in values.items()
+            }
+        )
+    except TypeError:
+        raise SettingError(f"config: '{name}' holds a value of the wrong form") from None
 
 
 @dataclass(frozen=True)
@@ -150,12 +210,9 @@ def resolve(config: TrainConfig, input_shape: tuple[int, ...], task: str) -> Pla
         raise SettingError(f"network '{name}' cannot learn {task}: use mlp")
     training_names = set(setting_names())
     network_part = {k: v for k, v in config.settings.items() if k not in training_names}
-    training_part = {k: v for k, v in config.settings.items() if k in training_names}
-    if training_part.get("lr") == "auto":  # searched once the network is there
-        del training_part["lr"]
     chosen = {**network_settings(name), **checked_settings(name, network_part)}
     training = settings_from(
-        {**_GENERAL_DEFAULTS, **entry.defaults, **training_part, "seed": config.seed}
+        {**GENERAL_DEFAULTS, **entry.defaults, **config.training_settings(), "seed": config.seed}
     )
     return Plan(name, chosen, training, entry.objectives[task])
 
@@ -163,3 +220,10 @@ def resolve(config: TrainConfig, input_shape: tuple[int, ...], task: str) -> Pla
 def source_name(source: Any) -> str:
     """How a source is called in files and messages."""
     return str(source) if isinstance(source, str | Path) else type(source).__name__
+
+
+def place_of(rejected: Rejected) -> str:
+    """Where a record that is not used stands: "a.csv, line 7", or the file alone."""
+    if rejected.file in ("DataFrame", "array") or rejected.file.endswith((".parquet", ".pq")):
+        return f"{rejected.file}, row {rejected.line}"
+    return f"{rejected.file}, line {rejected.line}" if rejected.line else rejected.file

@@ -12,6 +12,7 @@ from nnatomy.data.task import Task
 from nnatomy.jobs.baselines import Baseline
 from nnatomy.jobs.evaluation import classification_details, regression_details
 from nnatomy.jobs.metrics import Array, bootstrap, classification_metrics, regression_metrics
+from nnatomy.report.wording import baseline_name, plural, signed
 
 PRIMARY = {"classification": "accuracy", "regression": "r2"}
 
@@ -93,15 +94,17 @@ def _sentence(
     own: Mapping[str, Any],
     other: Mapping[str, Any],
 ) -> str:
-    figures = (
-        f"{own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}] against {other['value']:.3f} "
-        f"[{other['low']:.3f}, {other['high']:.3f}] on {own['n']} test records"
-    )
+    def shown(entry: Mapping[str, Any]) -> str:
+        low, value, high = (signed(f"{entry[k]:.3f}") for k in ("low", "value", "high"))
+        return f"{value} [{low}, {high}]"
+
+    rival = baseline_name(best)
+    figures = f"{shown(own)} against {shown(other)} on {plural(own['n'], 'test record')}"
     if outcome == "wins":
-        return f"The network ({network}) beats the best baseline ({best}): {figures}."
+        return f"The network ({network}) beats the best baseline ({rival}): {figures}."
     if outcome == "loses":
-        return f"The network ({network}) does not reach {best}: {figures}. Use {best} here."
+        return f"The network ({network}) does not reach {rival}: {figures}. Use {rival} here."
     return (
-        f"The network ({network}) and the best baseline ({best}) cannot be told apart: {figures}. "
+        f"The network ({network}) and the best baseline ({rival}) cannot be told apart: {figures}. "
         f"The simpler model does as well here."
     )

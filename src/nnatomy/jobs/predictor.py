@@ -81,12 +81,13 @@ class Predictor:
     def table(self, encoded: Encoded, decoded: NDArray[np.float64] | None = None) -> pd.DataFrame:
         """Name, prediction and class probabilities of each record, with the truth if known."""
         decoded = self.decoded(encoded.samples) if decoded is None else decoded
-        columns: dict[str, Any] = {"name": list(encoded.names)}
+        columns: dict[str, Any] = {"name": [_valid(name) for name in encoded.names]}
         if encoded.truth is not None:
-            columns["truth"] = list(encoded.truth)
-        columns["prediction"] = self.decide(decoded)
+            columns["truth"] = [_valid(value) for value in encoded.truth]
+        columns["prediction"] = [_valid(value) for value in self.decide(decoded)]
         if self.task.kind == "classification":
-            columns |= {f"p_{label}": decoded[:, k] for k, label in enumerate(self.task.classes)}
+            labels = enumerate(self.task.classes)
+            columns |= {str(_valid(f"p_{label}")): decoded[:, k] for k, label in labels}
         return pd.DataFrame(columns)
 
     def decoded(self, samples: Samples) -> NDArray[np.float64]:
@@ -117,6 +118,13 @@ class Predictor:
         shape = "×".join(map(str, self.facts["input_shape"]))
         what = f"{len(self.task.classes)} classes" if self.task.classes else "a number"
         return f"<Predictor {self.facts['network']}: {shape} values -> {what} ({self.task.target})>"
+
+
+def _valid(value: Label) -> Label:
+    """A name of a file or folder that is not valid UTF-8 with its odd bytes spelled out."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def load(path: str | Path) -> Predictor:

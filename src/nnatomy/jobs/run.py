@@ -8,7 +8,6 @@ from typing import Any
 
 from nnatomy.jobs.predictor import Predictor, load
 from nnatomy.report.facts import Facts, read_facts
-from nnatomy.report.notebook import html_snippet, text_snippet
 from nnatomy.types import Label
 
 
@@ -57,7 +56,11 @@ class Run:
         return self.model.predict(source)
 
     def __repr__(self) -> str:
+        from nnatomy.report.notebook import text_snippet
+
         return text_snippet(self.facts)
 
     def _repr_html_(self) -> str:
+        from nnatomy.report.notebook import html_snippet
+
         return html_snippet(self.facts)

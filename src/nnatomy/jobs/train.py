@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import nn
 
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Prepared
-from nnatomy.data.samples import TensorSamples
 from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
-from nnatomy.errors import InterruptedRunError, RunError
-from nnatomy.jobs.conclude import conclude
-from nnatomy.jobs.config import Plan, TrainConfig, resolve
+from nnatomy.errors import DataError, InterruptedRunError, RunError, SettingError
+from nnatomy.jobs.config import Plan, TrainConfig, place_of, resolve
+from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
+from nnatomy.jobs.weighting import weighted
 from nnatomy.models.catalog import build_network
-from nnatomy.training.atomic import write_json
+from nnatomy.report.wording import count, plural
+from nnatomy.training.atomic import discard, write_json
 from nnatomy.training.checkpointing import Checkpointer, resume
 from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
@@ -32,7 +33,6 @@ from nnatomy.training.observers import Observer
 from nnatomy.training.run_folder import RunFolder
 from nnatomy.training.session import Session
 from nnatomy.training.signals import StopRequest, catch_signals
-from nnatomy.types import Samples
 
 _CHECKPOINT_SECONDS = 30.0
 
@@ -121,24 +121,73 @@ def run_training(
         say: Receives one line on each thing the user should know.
     """
     path = Path(out) if out is not None else config.default_folder()
-    with (
-        catch_signals() as stop,
-        RunFolder.open(path, config.to_json(), overwrite=overwrite) as folder,
-    ):
+    with _taken(path, config, overwrite=overwrite) as folder:
         if folder.finished:
             say(f"{path} holds the finished run of this command; --overwrite trains anew")
+            _mention_newer_source(config, folder, say)
             return Run(path)
         for change in folder.environment_changes:
             say(f"the machine is not as it was when the run began: {change}")
-        prepared = _prepare(config, folder, say)
-        plan = resolve(config, prepared.input_shape, prepared.task.kind)
-        _heed(stop, "before training began; nothing is lost")
-        network, plan = _build(plan, prepared, config)
-        session = _fit(network, plan, prepared, folder, config, observers, stop, say)
-        _heed(stop, "after training; the trained state is saved")
-        say("fitting the baselines and writing the report")
-        conclude(folder, config, plan, prepared, session)
+        with leave_at_signal("before training; nothing is lost"):
+            prepared = _prepare(config, folder, say)
+            plan = resolve(config, prepared.input_shape, prepared.task.kind)
+            network, plan = _build(plan, prepared, config, say)
+        session = _fit(network, plan, prepared, folder, config, observers, say)
+        with leave_at_signal("after training; the trained state is saved"):
+            # What judges and draws is imported when training is over, not before the first epoch.
+            from nnatomy.jobs.conclude import conclude
+
+            conclude(folder, config, plan, prepared, session)
     return Run(path)
+
+
+@contextmanager
+def _taken(path: Path, config: TrainConfig, *, overwrite: bool) -> Iterator[RunFolder]:
+    """The run folder; a mistake in data or settings leaves none behind, nor an old run harmed."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    new = not path.is_dir() or {entry.name for entry in path.iterdir()} <= {"LOCK"}
+    if overwrite and not new:
+        with leave_at_signal("before training; nothing is lost"):
+            _try_out(config)
+    try:
+        with RunFolder.open(path, config.to_json(), overwrite=overwrite) as folder:
+            try:
+                yield folder
+            except (DataError, SettingError):
+                if new:
+                    _empty(folder)
+                if missing:  # renamed away with its lock, so that nobody finds half of it
+                    discard(path)
+                raise
+    except (DataError, SettingError):
+        for parent in missing[1:]:
+            with suppress(OSError):  # has become another run's
+                parent.rmdir()
+        raise
+
+
+def _empty(folder: RunFolder) -> None:
+    for entry in list(folder.path.iterdir()):
+        if entry != folder.lock:
+            discard(entry)
+
+
+def _try_out(config: TrainConfig) -> None:
+    """Raise what is wrong with the job, before an earlier run makes place for it."""
+    prepared = _read(config, None)
+    plan = resolve(config, prepared.input_shape, prepared.task.kind)
+    train = weighted(prepared.train, config.class_weight, prepared.task)
+    with seeded(config.seed):
+        network = build_network(
+            plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
+        )
+        Session(network, train, None, objective_named(plan.objective), plan.training).close()
+
+
+def _mention_newer_source(config: TrainConfig, folder: RunFolder, say: Say) -> None:
+    path = Path(config.source) if isinstance(config.source, str | Path) else None
+    if path and path.is_file() and path.stat().st_mtime > folder.result.stat().st_mtime:
+        say(f"{path} was changed after that run; --overwrite trains on it as it is now")
 
 
 def _heed(stop: StopRequest, when: str) -> None:
@@ -149,7 +198,7 @@ def _heed(stop: StopRequest, when: str) -> None:
         )
 
 
-def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
+def _read(config: TrainConfig, scratch: Path | None) -> Prepared:
     prepared = prepare(
         config.source,
         target=config.target,
@@ -157,8 +206,15 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
         kinds=cast("Mapping[str, Kind]", config.kinds),
         plan=config.split,
         images=config.images,
-        scratch=folder.path,
+        scratch=scratch,
     )
+    if not len(prepared.test):
+        raise SettingError("no records are left to judge the network by: give test a larger share")
+    return prepared
+
+
+def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
+    prepared = _read(config, folder.path)
     report = prepared.report.to_json()
     if folder.data_report.exists():
         earlier = json.loads(folder.data_report.read_bytes()).get("fingerprint")
@@ -170,10 +226,16 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
     write_json(folder.data_report, report)
     for finding in prepared.report.findings:
         say(f"data: {finding.message}")
+    if rejected := prepared.report.rejected:
+        first = rejected[0]
+        say(
+            f"data: {plural(len(rejected), 'record')} of {count(prepared.report.read)} cannot be "
+            f"used, e.g. {place_of(first)}: {first.reason} (all in {folder.data_report})"
+        )
     return prepared
 
 
-def _build(plan: Plan, prepared: Prepared, config: TrainConfig) -> tuple[nn.Module, Plan]:
+def _build(plan: Plan, prepared: Prepared, config: TrainConfig, say: Say) -> tuple[nn.Module, Plan]:
     with seeded(config.seed):
         network = build_network(
             plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
@@ -186,6 +248,7 @@ def _build(plan: Plan, prepared: Prepared, config: TrainConfig) -> tuple[nn.Modu
             settings=plan.training,
         )
         plan = replace(plan, training=replace(plan.training, lr=curve.suggestion))
+        say(f"learning rate found: {curve.suggestion:.3g}")
     return network, plan
 
 
@@ -196,31 +259,22 @@ def _fit(
     folder: RunFolder,
     config: TrainConfig,
     observers: Sequence[Observer],
-    stop: StopRequest,
     say: Say,
 ) -> Session:
     state = resume(folder)
     if state is not None:
         say(f"going on from step {state.values['step']} of an earlier start")
-    return fit(
-        network,
-        _weighted(prepared.train, config.class_weight, len(prepared.task.classes)),
-        prepared.valid,
-        objective=plan.objective,
-        settings=plan.training,
-        observers=[Checkpointer(folder, every_seconds=_CHECKPOINT_SECONDS, stop=stop), *observers],
-        state=state,
-        stop=stop,
-    )
-
-
-def _weighted(train: Samples, class_weight: str | None, classes: int) -> Samples:
-    """The training records, each class with the same total weight when that is asked for.
-
-    The weight of a record of class k is N / (K n_k).
-    """
-    if class_weight is None or not classes or not isinstance(train, TensorSamples):
-        return train
-    counts = torch.bincount(train.targets, minlength=classes).clamp(min=1)
-    weights = len(train) / (classes * counts)
-    return TensorSamples(train.inputs, train.targets, weights[train.targets], train.transform)
+    with catch_signals() as stop:
+        saving = Checkpointer(folder, every_seconds=_CHECKPOINT_SECONDS, stop=stop)
+        session = fit(
+            network,
+            weighted(prepared.train, config.class_weight, prepared.task),
+            prepared.valid,
+            objective=plan.objective,
+            settings=plan.training,
+            observers=[saving, *observers],
+            state=state,
+            stop=stop,
+        )
+    _heed(stop, "after training; the trained state is saved")
+    return session
