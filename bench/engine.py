@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 os.environ["KERAS_BACKEND"] = "torch"
 warnings.simplefilter("ignore")
@@ -49,7 +50,7 @@ class Job:
         torch.manual_seed(0)
         widths = [self.inputs.shape[1], *self.hidden]
         layers: list[nn.Module] = []
-        for a, b in zip(widths[:-1], widths[1:], strict=True):
+        for a, b in pairwise(widths):
             layers += [nn.Linear(a, b), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(widths[-1], self.classes))
 

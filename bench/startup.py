@@ -24,7 +24,8 @@ class First(Observer):
     def on_epoch(self, session, row):
         if row["epoch"] == 1:
             print(imported - began, time.perf_counter() - imported, flush=True)
-run_training(TrainConfig(source="digits", settings={"epochs": 1}), out=sys.argv[1], observers=[First()])
+job = TrainConfig(source="digits", settings={"epochs": 1})
+run_training(job, out=sys.argv[1], observers=[First()])
 """
 
 

@@ -6,7 +6,7 @@ import torch
 
 from bench.timing import compare
 from nnatomy.data.samples import TensorSamples
-from nnatomy.models import LeNet, MLP, count_multiplications
+from nnatomy.models import MLP, LeNet, count_multiplications
 from nnatomy.training import Settings, fit
 
 CASES = (

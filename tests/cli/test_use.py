@@ -24,7 +24,7 @@ def test_predict_writes_a_table_to_stdout(command: Command, run: Path, table: Pa
     code, out, err = command("predict", run, table)
     assert (code, err) == (0, "")
     rows = pd.read_csv(io.StringIO(out))
-    assert list(rows) == ["name", "truth", "prediction", "p_=high", "p_low"]
+    assert list(rows) == ["name", "prediction", "p_=high", "p_low"]
     assert len(rows) == 200
     assert set(rows["prediction"]) == {"'=high", "low"}, "no spreadsheet computes it"
     assert (rows["p_=high"] + rows["p_low"]).tolist() == pytest.approx([1.0] * 200)
@@ -34,7 +34,16 @@ def test_predictions_without_answers(command: Command, run: Path, table: Path) -
     pd.read_csv(table).drop(columns="grade").to_csv("bare.csv", index=False)
     bare = pd.read_csv(io.StringIO(command("predict", run, "bare.csv").out))
     full = pd.read_csv(io.StringIO(command("predict", run, table).out))
-    pd.testing.assert_frame_equal(bare, full.drop(columns="truth"))
+    pd.testing.assert_frame_equal(bare, full)
+
+
+def test_predictions_where_answers_are_missing(command: Command, run: Path, table: Path) -> None:
+    frame = pd.read_csv(table, dtype=str)
+    frame.loc[:2, "grade"] = ["", "never seen", "low"]
+    frame.to_csv("gaps.csv", index=False)
+    code, out, err = command("predict", run, "gaps.csv")
+    assert (code, err) == (0, "")
+    assert len(pd.read_csv(io.StringIO(out))) == 200
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "parquet"])

@@ -17,9 +17,17 @@ from nnatomy.training.devices import (
 )
 
 
-@pytest.mark.parametrize("name", ["tpu9", "cuda:97", "", "cpu:x"])
-def test_a_device_that_is_not_there(name: str) -> None:
-    with pytest.raises(SettingError, match=r"cannot be used: .*; try --device cpu") as caught:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", "device 'gpu' is unknown: auto, cpu, cuda, mps"),
+        ("", "device '' is unknown: auto, cpu, cuda, mps"),
+        ("cuda:97", r"cannot be used: .*; try --device cpu"),
+        ("cpu:x", r"cannot be used: .*; try --device cpu"),
+    ],
+)
+def test_a_device_that_is_not_there(name: str, message: str) -> None:
+    with pytest.raises(SettingError, match=message) as caught:
         pick_device(name)
     assert "\n" not in str(caught.value)
 

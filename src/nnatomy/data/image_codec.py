@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -96,7 +96,7 @@ class ImageCodec:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise IntegrityError(f"the description of the images is not usable: {error}") from error
 
-    def encode(self, source: Any) -> Encoded:
+    def encode(self, source: Any, *, answers: bool = True) -> Encoded:
         """Read and encode further images.
 
         Where the source has answers, they are taken along, and records whose answer is missing or
@@ -106,19 +106,20 @@ class ImageCodec:
         Args:
             source: A folder, an image file, a CSV file of paths, a list of paths, an array of
                 images, or a pair (images, labels).
+            answers: Take answers along; otherwise they are not looked at.
 
         Raises:
             DataError: There are no usable images, or arrays are of another scale than in training.
         """
         if isinstance(source, (str, Path)):
-            return self._encode_files(scan_images(source))
+            source = scan_images(source)
         if isinstance(source, ImageFiles):
-            return self._encode_files(source)
+            return self._encode_files(source if answers else replace(source, labels=None))
         if isinstance(source, Sequence) and all(isinstance(p, (str, Path)) for p in source):
             paths = tuple(str(path) for path in source)
             return self._encode_files(ImageFiles(Path(), paths, None, None, "flat", "folder"))
         images, labels = source if isinstance(source, tuple) else (source, None)
-        return self._encode_array(as_image_array(images), labels)
+        return self._encode_array(as_image_array(images), labels if answers else None)
 
     def encode_target(self, labels: Sequence[Any]) -> Tensor:
         """Class indices (N,) as int64, or numbers as standardized float32 (N, 1)."""

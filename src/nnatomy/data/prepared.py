@@ -46,8 +46,13 @@ class Codec(Protocol):
         """Standardized values of a regression, of any shape, in the units of the target."""
         ...
 
-    def encode(self, source: Any) -> Encoded:
+    def encode(self, source: Any, *, answers: bool = True) -> Encoded:
         """Read and encode a new source: a path, a frame, an array.
+
+        Args:
+            source: Data of the kind of the training source.
+            answers: Read the answers too, where the source has them; records without a usable
+                one are then rejected.
 
         Raises:
             DataError: The source lacks a column, cannot be read, or is of another kind.

@@ -113,6 +113,8 @@ def prepare(
         prepared = prepare_images(
             opened.data, target=opened.target, task=task, plan=plan, settings=images
         )
+    elif images not in (None, ImageSettings()):
+        raise SettingError(f"{opened.name} is a table: it has no image size, channels or fit")
     else:
         prepared = prepare_table(
             opened.data,

@@ -81,11 +81,13 @@ class TableCodec:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise IntegrityError(f"the description of the table is not usable: {error}") from error
 
-    def encode(self, source: Any) -> Encoded:
+    def encode(self, source: Any, *, answers: bool = True) -> Encoded:
         """Read and encode a table that has the feature columns, in any order.
 
-        Where the target column is there, its answers are read too, and records whose answer is
-        missing or not one of the known labels are rejected.
+        Args:
+            source: What `read_table` takes.
+            answers: Where the target column is there, read its answers too, and reject records
+                whose answer is missing or not one of the known labels.
 
         Raises:
             DataError: The table cannot be read or lacks a feature column.
@@ -95,18 +97,20 @@ class TableCodec:
             if column.name not in table.names:
                 hint = nearest(column.name, table.names)
                 raise DataError(f"{table.origin}: there is no column {column.name!r}; {hint}")
-        answers = match_answers(table, self.task) if self.task.target in table.names else None
-        rows = np.arange(len(table)) if answers is None else answers.rows
+        found = None
+        if answers and self.task.target in table.names:
+            found = match_answers(table, self.task)
+        rows = np.arange(len(table)) if found is None else found.rows
         tally = Tally()
         reader = TypedReader(table)
         findings = reader.settle(self.schema.columns)
         inputs = encode_rows(reader, self.encoder, rows, tally)
-        values = np.zeros(len(rows)) if answers is None else answers.values
+        values = np.zeros(len(rows)) if found is None else found.values
         return Encoded(
             samples=TensorSamples(torch.from_numpy(inputs), self.encode_target(values)),
             names=[f"{table.unit} {table.lines[row]}" for row in rows],
-            truth=None if answers is None else answers.truth,
-            rejected=[*table.rejected, *(answers.rejected if answers else ())],
+            truth=None if found is None else found.truth,
+            rejected=[*table.rejected, *(found.rejected if found else ())],
             findings=[*table.findings, *findings, *tally.findings()],
         )
 

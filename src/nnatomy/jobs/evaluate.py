@@ -30,7 +30,7 @@ def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
         IntegrityError: The model file is damaged.
     """
     predictor = load(model)
-    encoded = predictor.encode(source)
+    encoded = predictor.encode(source, answers=True)
     if encoded.truth is None:
         raise DataError(
             f"{source} has no column '{predictor.task.target}' to compare with; "

@@ -98,7 +98,7 @@ class Predictor:
             return values
         return self.codec.decode_value(values[:, 0])
 
-    def encode(self, source: Any) -> Encoded:
+    def encode(self, source: Any, *, answers: bool = False) -> Encoded:
         """Read a source; besides paths, frames and arrays it may be the name of a bundled set.
 
         Raises:
@@ -106,7 +106,7 @@ class Predictor:
         """
         if isinstance(source, str) and not Path(source).exists() and source in bundled_names():
             source = load_bundled(source)
-        return self.codec.encode(source)
+        return self.codec.encode(source, answers=answers)
 
     def decide(self, decoded: NDArray[np.float64]) -> list[Label]:
         """Labels of the most probable classes, or the values."""

@@ -105,14 +105,17 @@ def print_terminal(facts: Facts, console: Console) -> None:
 
 def _metrics_table(result: dict[str, Any], console: Console) -> Table:
     table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    heads = ["test metric", line(result.get("network", "network"), 24), "interval", "n"]
+    heads = ["test metric", line(result.get("network", "network"), 24), "interval"]
     heads += [baseline_name(name) for name in result.get("baseline") or {}]
     for position, head in enumerate(heads):
         justify = "right" if position else "left"
-        table.add_column(_text(head, console), justify=justify)  # type: ignore[arg-type]
+        # Figures stay whole on a narrow terminal; names may wrap.
+        whole = position in (1, 2)
+        table.add_column(_text(head, console), justify=justify, no_wrap=whole)  # type: ignore[arg-type]
     for key, row in zip(result["metrics"], comparison_rows(result), strict=True):
         style = "bold" if key == result.get("primary") else ""
-        table.add_row(*(_text(cell, console, style) for cell in row))
+        cells = (*row[:3], *row[4:])  # the number of records stands in the verdict
+        table.add_row(*(_text(cell, console, style) for cell in cells))
     return table
 
 

@@ -12,6 +12,8 @@ from nnatomy.errors import SettingError
 from nnatomy.models.summary import count_multiplications
 from nnatomy.training.inference import has_filters
 
+_DEVICES = ("cpu", "cuda", "mps")
+
 SINGLE_THREAD_PRODUCTS = {"dense": 3_000_000, "convolutional": 30_000_000}
 """Multiplications of a forward pass of one batch below which one thread is at least as fast as
 two: the crossings measured by bench/threads.py. Small convolutions share their work badly."""
@@ -21,12 +23,14 @@ def pick_device(name: str) -> torch.device:
     """The device of this name; "auto" takes a GPU when there is one.
 
     Raises:
-        SettingError: The name is not a device or the device is not there.
+        SettingError: The name is no device that networks are trained on, or it is not there.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name.split(":")[0] not in _DEVICES:
+        raise SettingError(f"device '{name}' is unknown: auto, {', '.join(_DEVICES)}")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
