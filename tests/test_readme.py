@@ -46,11 +46,12 @@ def place(tmp_path_factory):
     )
     cars.to_csv(folder / "cars.csv", index=False)
     cars.drop(columns="mpg").head(5).to_csv(folder / "new_cars.csv", index=False)
-    for label, level in (("day", 200), ("night", 40)):
-        (folder / "photos" / label).mkdir(parents=True)
-        for i in range(30):
-            pixels = rng.normal(level, 20, (16, 16, 3)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / "photos" / label / f"{i}.png")
+    for photos, count in (("photos", 30), ("more_photos", 5)):
+        for label, level in (("day", 200), ("night", 40)):
+            (folder / photos / label).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.normal(level, 20, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / photos / label / f"{i}.png")
     return folder
 
 

@@ -60,7 +60,7 @@ def test_the_table_beside_the_baselines(command: Command) -> None:
     assert code == 0
     head = next(line for line in out.splitlines() if line.startswith("test metric"))
     assert re.split(r"  +", head)[1:] == [
-        "mlp", "interval", "n", "most frequent class", "logistic regression", "gradient boosting",
+        "mlp", "interval", "most frequent class", "logistic regression", "gradient boosting",
     ]  # fmt: skip
     assert "run/report.html" in out
     assert "\x1b" not in out

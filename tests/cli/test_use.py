@@ -131,8 +131,9 @@ def test_evaluate(command: Command, run: Path, table: Path) -> None:
     ]  # fmt: skip
     printed = json.loads(command("evaluate", run, table, "--json").out)
     rows = pd.read_csv(io.StringIO(command("predict", run, table).out))
+    predicted = rows["prediction"].str.removeprefix("'")
     assert printed["metrics"]["accuracy"]["value"] == pytest.approx(
-        accuracy_score(rows["truth"], rows["prediction"])
+        accuracy_score(pd.read_csv(table)["grade"], predicted)
     )
     assert sum(map(sum, printed["evaluation"]["confusion"])) == 200
 

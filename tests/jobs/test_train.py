@@ -132,12 +132,30 @@ def test_the_model_file_holds_the_weights_of_the_best_epoch(regression_run):
 def test_evaluation_on_the_training_source(table_run, flawed_csv):
     result = nnatomy.evaluate(table_run.path, flawed_csv)
     table = nnatomy.load(table_run.path)
-    encoded = table.encode(flawed_csv)
+    encoded = table.encode(flawed_csv, answers=True)
     predicted = table.predict(flawed_csv)
     assert result["records"] == 240
     assert result["metrics"]["accuracy"]["value"] == pytest.approx(
         accuracy_score(list(encoded.truth), predicted)
     )
+
+
+def test_evaluation_on_the_training_source_is_marked(table_run, flawed_csv, tmp_path):
+    codes = [f["code"] for f in nnatomy.evaluate(table_run.path, flawed_csv)["findings"]]
+    assert codes[0] == "trained-on-these"
+    other = tmp_path / "other.csv"
+    flawed_rows(seed=9).to_csv(other, index=False)
+    codes = [f["code"] for f in nnatomy.evaluate(table_run.path, other)["findings"]]
+    assert "trained-on-these" not in codes
+
+
+def test_the_report_of_a_regression_describes_its_target(regression_run):
+    page = regression_run.report.read_text(encoding="utf-8")
+    values = regression_run.facts["data_report"]["target"]["values"]
+    assert "Statistic" in page
+    assert set(values) == {"min", "mean", "std", "max"}
+    for name in values:
+        assert f">{name}<" in page
 
 
 def test_evaluation_needs_answers(table_run, flawed_csv, tmp_path):

@@ -229,7 +229,7 @@ def classification(
         "command": "nnatomy train digits --model lenet --epochs 30 --seed 0",
         "seed": 0,
         "seconds": 12.3,
-        "started": "2026-03-01T09:30:00+00:00",
+        "finished": "2026-03-01T09:30:00+00:00",
         "threads": 1,
         "report": "report.html",
         "model": "model.nnatomy",
@@ -353,7 +353,11 @@ def regression(*, n: int = 500, epochs: int = 80) -> tuple[Facts, pd.DataFrame]:
         "source": "houses.csv",
         "kind": "table",
         "splits": result["splits"],
-        "target": {"name": "price", "reason": "many distinct numbers", "mean": 220.0, "std": 110.0},
+        "target": {
+            "name": "price",
+            "reason": "many distinct numbers",
+            "values": {"mean": 220.0, "std": 110.0},
+        },
         "findings": [],
         "rejected": [],
         "columns": [

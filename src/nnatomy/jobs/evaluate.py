@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnatomy.data.prepared import Encoded
+from nnatomy.data.quality import Finding
 from nnatomy.errors import DataError
+from nnatomy.jobs.config import source_name
 from nnatomy.jobs.judgement import PRIMARY, Answers
 from nnatomy.jobs.predictor import Predictor, load
+
+_TRAINED_ON = Finding(
+    "trained-on-these",
+    "this is the source that the model was trained on: these figures are no test of it; the "
+    "figure to trust is the one of its run",
+)
 
 
 def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
@@ -36,6 +44,9 @@ def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
             f"{source} has no column '{predictor.task.target}' to compare with; "
             "use predict for data without answers"
         )
+    findings = [vars(finding) for finding in encoded.findings]
+    if source_name(source) == predictor.facts["made"]["config"]["source"]:
+        findings.insert(0, vars(_TRAINED_ON))
     answers = Answers(
         predictor.task, _truth(predictor, encoded), predictor.decoded(encoded.samples)
     )
@@ -47,7 +58,7 @@ def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
         "evaluation": answers.details(),
         "records": len(encoded.names),
         "rejected": [r.__dict__ for r in encoded.rejected],
-        "findings": [f.__dict__ for f in encoded.findings],
+        "findings": findings,
     }
 
 

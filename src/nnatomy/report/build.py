@@ -81,7 +81,7 @@ def _facts_line(result: dict[str, Any]) -> tuple[str, ...]:
         plural(total, "record") if total else "",
         f"{count(result['parameters'])} parameters" if "parameters" in result else "",
         f"trained in {seconds(result['seconds'])}" if "seconds" in result else "",
-        line(result.get("started") or result.get("finished") or "", 40)[:10],
+        line(result.get("finished") or "", 40)[:10],
     ]
     return tuple(words for words in known if words)
 
@@ -206,7 +206,6 @@ def _reproduce_blocks(facts: Facts) -> list[Block]:
     known = {
         "Seed": result.get("seed"),
         "Threads": result.get("threads"),
-        "Started": result.get("started"),
         "Finished": result.get("finished"),
         "Duration": seconds(result.get("seconds")),
         "Model file": result.get("model"),

@@ -77,9 +77,7 @@ def _splits_table(splits: dict[str, Any], report: dict[str, Any]) -> Table:
 
 def _target_table(target: dict[str, Any]) -> Table | None:
     rows = tuple(
-        (line(name, 40), number(value))
-        for name, value in target.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        (line(name, 40), number(value)) for name, value in (target.get("values") or {}).items()
     )
     columns = (("Statistic", "left"), ("Value", "right"))
     return Table("Target", columns, rows) if rows else None  # type: ignore[arg-type]

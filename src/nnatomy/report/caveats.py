@@ -227,10 +227,9 @@ def no_finite_loss(facts: Facts) -> Caveat | None:
 def class_counts(facts: Facts) -> dict[str, float]:
     """Records of each class: of all the data where known, else of the test set; may be empty."""
     target = facts.get("data_report", {}).get("target") or {}
-    for key in ("counts", "class_counts", "classes"):
-        found = target.get(key)
-        if isinstance(found, Mapping):
-            return {str(name): value for name, value in found.items() if finite(value) is not None}
+    found = target.get("classes")
+    if isinstance(found, Mapping):
+        return {str(name): value for name, value in found.items() if finite(value) is not None}
     entries = (facts.get("result", {}).get("evaluation") or {}).get("per_class") or []
     return {
         str(entry.get("label")): amount

@@ -162,7 +162,7 @@ def ranking_figure(
 
 def area_under(curve: Mapping[str, Any]) -> float | None:
     """The area that comes with a curve, under any of its usual names."""
-    for key in ("auc", "average_precision", "ap"):
+    for key in ("auc", "average_precision"):
         if (area := finite(curve.get(key))) is not None:
             return area
     return None
