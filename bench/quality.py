@@ -31,6 +31,20 @@ TABLES: dict[str, Callable] = {
 }
 
 
+SEEDS = range(5)
+"""Initial weights and order differ by seed; one seed alone decides the third digit by luck."""
+
+
+def seed_scores(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Accuracy of each of 5 folds, averaged over the seeds."""
+    step = estimator.steps[-1][0]
+    rounds = [
+        fold_scores(clone(estimator).set_params(**{f"{step}__random_state": seed}), X, y)
+        for seed in SEEDS
+    ]
+    return np.mean(rounds, axis=0)
+
+
 def fold_scores(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Accuracy of each of 5 folds."""
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -53,7 +67,7 @@ def tables(rounds: int) -> None:
             "scikit-learn": make_pipeline(StandardScaler(), PeerMLP(random_state=0)),
             "MLPClassifier": make_pipeline(StandardScaler(), MLPClassifier(random_state=0)),
         }
-        scores = {side: summary(fold_scores(network, X, y)) for side, network in sides.items()}
+        scores = {side: summary(seed_scores(network, X, y)) for side, network in sides.items()}
         timings = compare(
             {
                 f"{side}: {scores[side]}": partial(fold_scores, network, X, y)
@@ -63,7 +77,8 @@ def tables(rounds: int) -> None:
             warm=False,
         )
         target = {timings[1].name: 1.0}
-        print_table(f"{name}, 5 folds: accuracy ± standard error", timings, target)
+        title = f"{name}, 5 folds, {len(SEEDS)} seeds: accuracy ± standard error over the folds"
+        print_table(title, timings, target)
 
 
 def images() -> None:
