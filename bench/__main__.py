@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("startup", "threads", "engine", "convolution", "images_memory", "quality")
+NAMES = (
+    "startup",
+    "threads",
+    "engine",
+    "convolution",
+    "memory",
+    "images_memory",
+    "pipeline",
+    "quality",
+)
 
 
 def main() -> None:

@@ -1,0 +1,36 @@
+"""Freed memory stays with the process, once that is asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CHILD = """
+import sys
+import numpy as np
+from nnatomy.training.memory import keep_freed_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+
+kept = keep_freed_memory() if sys.argv[1] == "kept" else None
+before = resident()
+block = np.ones(64 * 2**20, np.uint8)
+del block
+print(kept, resident() - before)
+"""
+
+
+def after_freeing(way: str) -> tuple[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, way], check=True, capture_output=True, text=True
+    )
+    answer, megabytes = done.stdout.split()
+    return answer, float(megabytes)
+
+
+def test_a_freed_block_stays() -> None:
+    assert after_freeing("default")[1] < 8
+    answer, megabytes = after_freeing("kept")
+    assert answer == "True"
+    assert megabytes > 56
