@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from nnatomy.models.catalog import CATALOG, build_network
+from nnatomy.data.samples import TensorSamples
+from nnatomy.errors import SettingError
+from nnatomy.models.catalog import CATALOG, build_network, network_settings
 from nnatomy.models.summary import count_parameters, summarize
+from nnatomy.training.fit import fit
+from nnatomy.training.settings import Settings
 
 OUTPUTS = 3
 SHAPES: dict[str, list[tuple[int, ...]]] = {
@@ -97,6 +102,38 @@ def check_parts_have_the_shared_names(name: str, shape: tuple[int, ...]) -> None
     assert {"features", "head"} <= parts <= {"features", "pool", "head"}
 
 
+def takes_a_record_alone(network: nn.Module, shape: tuple[int, ...]) -> bool:
+    try:
+        network.train()(records(shape, 1))
+    except ValueError:  # of torch: no spread to normalize by
+        return False
+    return True
+
+
+def check_a_last_batch_of_one(name: str, shape: tuple[int, ...]) -> None:
+    samples = TensorSamples(records(shape, 7), torch.arange(7) % OUTPUTS)
+    objective = CATALOG[name].objectives["classification"]
+    normal = [{"batch_norm": True}] if "batch_norm" in network_settings(name) else []
+    for network_options in ({}, *normal):
+
+        def trained(batch_size: int, options: dict[str, bool] = network_options) -> int:
+            network = build_network(name, shape, OUTPUTS, options)
+            settings = Settings(epochs=2, batch_size=batch_size, device="cpu")
+            session = fit(network, samples, objective=objective, settings=settings)
+            assert all(torch.isfinite(p).all() for p in network.parameters())
+            return session.step
+
+        alone = takes_a_record_alone(build_network(name, shape, OUTPUTS, network_options), shape)
+        # Of 7 records, sizes 2 and 3 leave one over and size 4 does not.
+        assert trained(2) == (2 * 4 if alone else 2 * 2)
+        assert trained(6) == (2 * 2 if alone else 2 * 1)
+        if alone:
+            assert trained(1) == 2 * 7
+        else:
+            with pytest.raises(SettingError, match="batch_size 1 leaves batch normalization"):
+                trained(1)
+
+
 def check_summary_leaves_no_trace(name: str, shape: tuple[int, ...]) -> None:
     network = trained_a_little(name, shape)
     next(network.children()).eval()
@@ -124,5 +161,6 @@ CHECKS = [
     check_state_round_trip,
     check_seed_decides_the_weights,
     check_parts_have_the_shared_names,
+    check_a_last_batch_of_one,
     check_summary_leaves_no_trace,
 ]

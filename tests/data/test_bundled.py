@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from nnatomy.data.bundled import bundled_names, load_bundled
+from nnatomy.data.bundled import bundled_names, describe_bundled, load_bundled
 from nnatomy.errors import DataError
 
 TABLES = {  # name: rows, features, target, classes
@@ -57,3 +57,13 @@ def test_every_name_can_be_loaded():
 def test_a_misspelt_name_gets_a_hint():
     with pytest.raises(DataError, match="did you mean 'iris'"):
         load_bundled("irys")
+
+
+def test_every_set_is_described_in_one_line():
+    for name in bundled_names():
+        text = describe_bundled(name)
+        assert text.endswith(".")
+        assert len(text) < 100
+    assert describe_bundled("iris").startswith("150 iris flowers")
+    with pytest.raises(DataError, match="did you mean 'iris'"):
+        describe_bundled("irsi")

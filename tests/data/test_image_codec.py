@@ -13,6 +13,7 @@ from nnatomy.data.image_codec import ImageCodec, match_labels
 from nnatomy.data.image_files import scan_images
 from nnatomy.data.image_stream import ImageFileSamples
 from nnatomy.data.images import ImageSettings, prepare_images
+from nnatomy.data.target_code import TargetCode
 from nnatomy.data.task import Task
 from nnatomy.errors import DataError, IntegrityError
 
@@ -54,6 +55,8 @@ def test_json_round_trip(prepared):
         {"pixels": "objects"},
         {"task": None},
         {"target_std": None},
+        {"white": 0},
+        {"white": 70_000},
     ],
 )
 def test_other_json_is_refused(prepared, change):
@@ -159,9 +162,51 @@ def test_regression_targets_are_standardized_and_back():
 
 
 def test_labels_are_matched_by_their_spelling():
-    task = Task("classification", "", "label", (3, 7))
-    assert match_labels(["7", "3", "x", 3], task) == [7, 3, None, 3]
-    assert match_labels(["x"], task) is None
-    assert match_labels(None, task) is None
-    number = Task("regression", "", "age")
-    assert match_labels(["7.5", "old", None, "nan"], number) == [7.5, None, None, None]
+    target = TargetCode(Task("classification", "", "label", (3, 7)))
+    assert match_labels(["7", "3", "x", 3.0], target) == [7, 3, None, 3]
+    assert match_labels(["x"], target) is None
+    assert match_labels(None, target) is None
+
+
+@pytest.mark.parametrize("kind", [int, float, str, object, np.uint8])
+def test_labels_of_another_type_are_known(kind):
+    pixels, labels = noise(0, (20, 4, 4)), np.array([3, 7] * 10)
+    codec = prepare_images((pixels, labels)).codec
+    assert codec.encode((pixels, labels.astype(kind))).truth == [3, 7] * 10
+
+
+def test_records_without_an_answer_are_rejected():
+    pixels, answers = noise(0, (20, 4, 4)), np.linspace(0.5, 9.25, 20)
+    codec = prepare_images((pixels, answers)).codec
+    encoded = codec.encode((pixels[:4], ["7.5", "old", None, 2]))
+    assert encoded.truth == [7.5, 2.0]
+    assert [(r.line, r.reason) for r in encoded.rejected] == [
+        (1, "label 'old' is not known from the training data"),
+        (2, "no label"),
+    ]
+
+
+def test_whole_numbers_are_taken_as_in_training():
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 1000, (20, 4, 4), dtype=np.uint16)
+    floats = prepare_images((deep, [0, 1] * 10)).codec
+    dark = deep[:3] % 100
+    expected = inputs_of(floats.encode(dark.astype(np.float32)))
+    assert torch.equal(inputs_of(floats.encode(dark)), expected)
+    codec = prepare_images((noise(0, (20, 4, 4)).astype(np.int64), [0, 1] * 10)).codec
+    assert codec.to_json()["pixels"] == "bytes"
+    dark = noise(1, (2, 4, 4))
+    assert torch.equal(
+        inputs_of(codec.encode(dark.astype(np.int64))), inputs_of(codec.encode(dark))
+    )
+    for value in (256, -1):
+        wrong = dark.astype(np.int64)
+        wrong[1, 2, 3] = value
+        with pytest.raises(DataError, match=rf"{value}.*bytes from 0 to 255"):
+            codec.encode(wrong)
+
+
+def test_no_images_are_an_error(prepared):
+    for nothing in ([], (), np.zeros((0, 4, 4))):
+        with pytest.raises(DataError, match="image"):
+            prepared.codec.encode(nothing)

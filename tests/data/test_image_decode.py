@@ -16,8 +16,10 @@ from nnatomy.data.image_decode import (
     PIXEL_LIMIT,
     Framing,
     UnreadableImageError,
+    brightest_pixel,
     decode_image,
     read_header,
+    white_above,
 )
 from nnatomy.errors import SettingError
 
@@ -79,6 +81,23 @@ def test_sixteen_bits_become_eight(kind):
     levels = np.array([[0, 257, 257 * 100, 65_535]], np.uint16)
     decoded = decode_image(encoded(levels, kind), Framing((1, 4), 1))
     assert decoded[0, :, 0].tolist() == [0, 1, 100, 255]
+
+
+@pytest.mark.parametrize(
+    ("brightest", "white"),
+    [(0, 255), (255, 255), (256, 511), (4095, 4095), (4096, 8191), (65_535, 65_535)],
+)
+def test_white_is_all_ones_in_the_bits_that_are_used(brightest, white):
+    content = encoded(np.array([[0, brightest]], np.uint16))
+    assert white_above(brightest_pixel(content)) == white
+    decoded = decode_image(content, Framing((1, 2), 1, white=white))
+    assert decoded[0, :, 0].tolist() == [0, round(brightest / white * 255)]
+
+
+def test_what_is_brighter_than_white_is_white():
+    levels = np.array([[0, 1023, 1024, 65_535]], np.uint16)
+    decoded = decode_image(encoded(levels), Framing((1, 4), 1, white=1023))
+    assert decoded[0, :, 0].tolist() == [0, 255, 255, 255]
 
 
 def test_black_and_white_becomes_grey():
@@ -219,6 +238,8 @@ def test_framing_refuses_what_it_cannot_do():
         Framing((8, 8), 2)
     with pytest.raises(SettingError, match="size"):
         Framing((0, 8), 3)
+    with pytest.raises(SettingError, match="white"):
+        Framing((8, 8), 3, white=100)
 
 
 def test_warnings_of_pillow_stay_inside_and_filters_come_back(tmp_path):

@@ -101,14 +101,16 @@ def test_flat_folder_and_single_file_have_no_labels(tmp_path):
 def test_list(tmp_path, header):
     class_folder(tmp_path / "images", {"x": 3})
     lead = "e," * (header.count(",") - 1)
-    rows = [f"{lead}images/x/2.png,two", "", f"{lead}images/x/0.png,zero"]
+    rows = [f"{lead}images/x/2.png,two", f"{lead}only", f"{lead}images/x/0.png,zero"]
     rows += [f"{lead}images/x/7.png,seven", f"{lead}images/x/1.png,"]
     (tmp_path / "list.csv").write_text("\n".join([header, *rows]), encoding="utf-8-sig")
     files = scan_images(tmp_path / "list.csv")
     assert files.layout == "list"
     assert files.paths == ("images/x/0.png", "images/x/2.png")
     assert files.labels == ("zero", "two")
-    assert [(r.line, r.reason) for r in files.rejected] == [
+    assert files.rejected[0].line == 3
+    assert "fields where the header has" in files.rejected[0].reason
+    assert [(r.line, r.reason) for r in files.rejected[1:]] == [
         (5, "no such file: 'images/x/7.png'"),
         (6, "no label for images/x/1.png"),
     ]
@@ -161,15 +163,109 @@ def test_nothing_to_scan(tmp_path):
         ("path,label\na.png,1\n", True),
         ("image,label\nx/a.JPG,1\n", True),
         ("image,label\n3,1\n", False),
-        ("label,path\n1,a.png\n", False),
+        ("label,path\n1,a.png\n", True),
+        ("Split;Label;Path\ntrain;1;a.png\n", True),
+        ("path\tlabel\n\t0\na.png\t1\n", True),
+        ("path,label\nsch\u00f6n.png,1\n", True),
+        ("path,label\n,1\n", False),
+        ("size,path\n1,a.png\n", False),
+        ("size,path\n1,there.png\n", True),
+        ("size,weight\n1,2\n", False),
         ("path\n", False),
         ("path\n\xff\xfe", False),
         ("", False),
     ],
 )
 def test_which_csv_is_a_list_of_images(tmp_path, content, expected):
-    (tmp_path / "t.csv").write_bytes(content.encode("latin-1"))
-    assert is_image_list(tmp_path / "t.csv") is expected
+    write_image(tmp_path / "there.png", noise(0))
+    for name in ("t.csv", "t.txt"):
+        (tmp_path / name).write_bytes(content.encode("latin-1"))
+        assert is_image_list(tmp_path / name) is expected
+    (tmp_path / "t.tsv").write_bytes(
+        content.replace(",", "\t").replace(";", "\t").encode("latin-1")
+    )
+    assert is_image_list(tmp_path / "t.tsv") is expected
+    (tmp_path / "t.doc").write_bytes(content.encode("latin-1"))
+    assert not is_image_list(tmp_path / "t.doc")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_list_in_every_spelling(tmp_path, mark, encoding):
+    for name in ("gr\u00fcn.png", "rot.png"):
+        write_image(tmp_path / name, noise(0))
+    rows = [
+        ("label", "path"),
+        ("a", ""),
+        ("b", "gr\u00fcn.png"),
+        ("c", "rot.png"),
+        ("d", "weg.png"),
+    ]
+    listing = tmp_path / ("list.tsv" if mark == "\t" else "list.csv")
+    listing.write_text("\r\n".join(mark.join(row) for row in rows), encoding=encoding)
+    assert is_image_list(listing)
+    files = scan_images(listing)
+    assert dict(zip(files.paths, files.labels, strict=True)) == {
+        "gr\u00fcn.png": "b",
+        "rot.png": "c",
+    }
+    assert [(r.line, r.reason) for r in files.rejected] == [
+        (2, "no path"),
+        (5, "no such file: 'weg.png'"),
+    ]
+
+
+def test_quoted_fields_over_two_lines_keep_the_line_numbers(tmp_path):
+    write_image(tmp_path / "0.png", noise(0))
+    (tmp_path / "list.csv").write_text('path,label\n0.png,"two\nlines"\n1.png,a\n')
+    files = scan_images(tmp_path / "list.csv")
+    assert files.labels == ("two\nlines",)
+    assert [r.line for r in files.rejected] == [4]
+
+
+def test_listed_splits(tmp_path):
+    names = ("train", "Validation", "test", "val", "other", "")
+    for i in range(len(names)):
+        write_image(tmp_path / f"{i}.png", noise(i))
+    rows = [f"{i}.png,a,{name}" for i, name in enumerate(names)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    files = scan_images(tmp_path / "list.csv")
+    assert files.splits == ("train", "valid", "test", "valid")
+    assert [(r.line, r.reason) for r in files.rejected] == [
+        (6, "split 'other' is none of train, valid and test"),
+        (7, "split '' is none of train, valid and test"),
+    ]
+    assert files.part("test").paths == ("2.png",)
+    assert files.part("train", "valid").labels == ("a",) * 3
+
+
+def test_a_column_split_of_something_else_is_not_used(tmp_path):
+    write_image(tmp_path / "0.png", noise(0))
+    (tmp_path / "list.csv").write_text("path,label,split\n0.png,a,3\n")
+    files = scan_images(tmp_path / "list.csv")
+    assert files.splits is None
+    assert codes(files) == ["ignored-split"]
+    assert scan_images(tmp_path / "list.csv", target="split").labels == ("3",)
+
+
+def test_paths_that_lead_out_of_the_folder_are_found(tmp_path):
+    write_image(tmp_path / "0.png", noise(0))
+    listing = tmp_path / "lists" / "list.csv"
+    listing.parent.mkdir()
+    listing.write_text(f"path,label\n../0.png,a\n{tmp_path}/0.png,b\n")
+    files = scan_images(listing)
+    assert len(files) == 2
+    assert codes(files) == ["outside-paths"]
+    assert files.findings[0].message.startswith("2 paths")
+
+
+def test_listed_files_that_cannot_be_looked_at_are_rejected(tmp_path):
+    write_image(tmp_path / "0.png", noise(0))
+    (tmp_path / "list.csv").write_text(f"path,label\n0.png,a\n{'x' * 300}.png,b\n0.png/1.png,c\n")
+    files = scan_images(tmp_path / "list.csv")
+    assert files.paths == ("0.png",)
+    assert "cannot be read (File name too long)" in files.rejected[0].reason
+    assert "no such file" in files.rejected[1].reason
 
 
 @given(st.lists(st.text(alphabet="aB0129٣._/", max_size=8)))

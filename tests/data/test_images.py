@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import os
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +21,7 @@ from nnatomy.data.image_stream import ImageFileSamples
 from nnatomy.data.images import ImageSettings, prepare_images
 from nnatomy.data.samples import TensorSamples
 from nnatomy.data.split import SplitPlan
+from nnatomy.data.table import prepare_table
 from nnatomy.errors import DataError, SettingError
 
 STREAMING = ImageSettings(memory_limit=0)
@@ -111,7 +116,7 @@ def test_given_split_is_kept(tmp_path):
         class_folder(tmp_path / name, {"a": count, "b": count})
     report = prepare_images(tmp_path).report
     assert report.splits == {"train": 20, "valid": 6, "test": 8}
-    assert report.split_method == "given by the folders"
+    assert report.split_method == "given by the source"
 
 
 @pytest.mark.parametrize(("given", "drawn"), [("test", "valid"), ("valid", "test")])
@@ -259,7 +264,7 @@ def test_a_set_without_usable_images_is_an_error(tmp_path):
         prepare_images(tmp_path)
     for path in tmp_path.glob("train/*/*"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="no usable image in the folder 'train'"):
+    with pytest.raises(DataError, match="no usable image is for training"):
         prepare_images(tmp_path, settings=ImageSettings(max_rejected=1))
 
 
@@ -429,7 +434,7 @@ def test_folders_of_numbers_can_be_a_regression(tmp_path):
     class_folder(tmp_path, {"10": 10, "2": 10, "unknown": 1})
     prepared = prepare_images(tmp_path, task="regression")
     assert prepared.task.kind == "regression"
-    assert prepared.codec.target_mean == pytest.approx(6, abs=1)
+    assert prepared.codec.target.mean == pytest.approx(6, abs=1)
     assert [r.file for r in prepared.report.rejected] == ["unknown/0.png"]
     assert prepare_images(tmp_path).task.classes == ("2", "10", "unknown")
 
@@ -440,3 +445,93 @@ def test_report_is_json(tmp_path):
     prepared = prepare_images(tmp_path)
     assert json.loads(json.dumps(prepared.report.to_json()))["read"] == 21
     assert Counter(r.reason for r in prepared.report.rejected) == {"empty file": 1}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series(pd.to_datetime(["2020-01-01", "2021-06-01"] * 10)),
+        np.array(["2020-01-01", "2021-06-01"] * 10, "datetime64[D]"),
+        [datetime.date(2020, 1, 1), datetime.date(2021, 6, 1)] * 10,
+        [Decimal(2), Decimal(7)] * 10,
+        pd.Series(["a", "b"] * 10, dtype="category"),
+        np.array([["a"], ["b"]] * 10),
+    ],
+    ids=["timestamps", "datetime64", "dates", "decimals", "categories", "a column"],
+)
+def test_labels_of_every_kind_are_classes_as_in_a_table(labels):
+    prepared = prepare_images((noise(0, (20, 4, 4)), labels), task="classification")
+    frame = pd.DataFrame({"x": np.arange(20) ** 2, "label": list(np.asarray(labels).ravel())})
+    table = prepare_table(frame, target="label", task="classification")
+    assert prepared.task.classes == table.task.classes
+    assert len(prepared.task.classes) == 2
+    again = prepared.codec.encode((noise(0, (20, 4, 4)), labels))
+    assert again.truth == [prepared.task.classes[i % 2] for i in range(20)]
+
+
+def test_empty_labels_are_no_class():
+    labels = ["a", "b"] * 10 + [""]
+    prepared = prepare_images((noise(0, (21, 4, 4)), labels))
+    assert prepared.task.classes == ("a", "b")
+    assert [(r.line, r.reason) for r in prepared.report.rejected] == [(20, "no label")]
+
+
+def test_a_list_may_name_the_sets(tmp_path):
+    class_folder(tmp_path, {"x": 24})
+    sets = ["train"] * 16 + ["Val"] * 4 + ["test"] * 4
+    rows = [f"{part};{'ab'[i % 2]};x/{i}.png" for i, part in enumerate(sets)]
+    (tmp_path / "list.tsv").write_text("\n".join(["split;label;path", *rows]).replace(";", "\t"))
+    prepared = prepare_images(tmp_path / "list.tsv")
+    assert prepared.report.splits == {"train": 16, "valid": 4, "test": 4}
+    assert prepared.report.split_method == "given by the source"
+    assert [prepared.show(i)["name"] for i in range(4)] == [f"x/{i}.png" for i in range(20, 24)]
+
+
+@pytest.mark.parametrize("left_out", ["valid", "test"])
+def test_sets_that_are_not_wanted_may_be_empty(tmp_path, left_out):
+    plan = replace(SplitPlan(), **{left_out: 0.0})
+    array = prepare_images((noise(0, (20, 4, 4)), ["a", "b"] * 10), plan=plan)
+    class_folder(tmp_path, {"a": 10, "b": 10})
+    for prepared in (array, prepare_images(tmp_path, plan=plan)):
+        assert prepared.report.splits[left_out] == 0
+        assert len(getattr(prepared, left_out)) == 0
+        assert sum(prepared.report.splits.values()) == 20
+
+
+def test_twelve_bits_in_sixteen_keep_their_levels(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 4096, (24, 16, 16), dtype=np.uint16)
+    levels[:, 0, :2] = 0, 4095
+    for i, image in enumerate(levels):
+        write_image(tmp_path / "ab"[i % 2] / f"{i}.png", image)
+    prepared = prepare_images(tmp_path)
+    assert prepared.codec.framing.white == 4095
+    assert finding_codes(prepared) == ["sixteen-bit-range"]
+    seen = np.concatenate([prepared.train.inputs.numpy(), prepared.test.inputs.numpy()])
+    assert len(np.unique(seen)) == 256
+    name = prepared.show(0)["name"]
+    source = levels[int(name.split("/")[1].removesuffix(".png"))]
+    np.testing.assert_array_equal(
+        prepared.test.inputs[0, :, :, 0].numpy(), np.round(source / 4095 * 255)
+    )
+    again = type(prepared.codec).from_json(json.loads(json.dumps(prepared.codec.to_json())))
+    inputs, _ = everything(again.encode([tmp_path / name]).samples)
+    assert torch.equal(inputs[0], everything(prepared.test)[0][0])
+
+
+def test_sixteen_bits_that_are_used_up_need_no_word(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 65_536, (24, 8, 8), dtype=np.uint16)
+    for i, image in enumerate(levels):
+        write_image(tmp_path / "ab"[i % 2] / f"{i}.tif", image)
+    prepared = prepare_images(tmp_path)
+    assert prepared.codec.framing.white == 65_535
+    assert prepared.report.findings == []
+
+
+def test_white_comes_from_training_images_alone(tmp_path):
+    for part, white in (("train", 1000), ("test", 60_000)):
+        for i in range(12):
+            image = np.full((8, 8), white - i, np.uint16)
+            write_image(tmp_path / part / "ab"[i % 2] / f"{i}.png", image)
+    prepared = prepare_images(tmp_path)
+    assert prepared.codec.framing.white == 1023
+    assert prepared.test.inputs.unique().tolist() == [255]

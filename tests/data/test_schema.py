@@ -123,6 +123,50 @@ def test_a_rare_slip_in_numbers_is_missing_and_told() -> None:
     assert "'12kg'" in found.findings[0].message  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("cells", "values", "code"),
+    [
+        (["916", "1,011", "3,747", ""], [916.0, 1011.0, 3747.0, np.nan], "thousands-commas"),
+        (["1,011", "3,747", "9,747"], [1011.0, 3747.0, 9747.0], "ambiguous-numbers"),
+        (["50%", "7.5%", "NA"], [50.0, 7.5, np.nan], "numbers-with-units"),
+        (["$3.50", "$12", "$8"], [3.5, 12.0, 8.0], "numbers-with-units"),
+    ],
+)
+def test_marked_numbers_are_read_and_told(
+    cells: list[object], values: list[float], code: str
+) -> None:
+    for kind in (None, "number"):
+        found = infer(cells, kind=kind)
+        np.testing.assert_array_equal(found.values, values)  # type: ignore[attr-defined]
+        assert [f.code for f in found.findings] == [code]  # type: ignore[attr-defined]
+        again, odd = found.column.read(pd.Series(cells, dtype=object))  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(again, values)
+        assert not len(odd)
+
+
+def test_minus_signs_and_spaces_are_parts_of_numbers() -> None:
+    found = infer(["\u22123.2", "1 000", "2\u00a0500", "7"])
+    np.testing.assert_array_equal(found.values, [-3.2, 1000.0, 2500.0, 7.0])  # type: ignore[attr-defined]
+    assert found.findings == ()  # type: ignore[attr-defined]
+
+
+def test_codes_with_a_letter_keep_their_zeros() -> None:
+    found = infer(["007X", "008X"] * 3)
+    assert set(found.values) == {"007X", "008X"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["year", " Time", "x", "t", "Age"])
+def test_a_grid_of_a_telling_name_is_no_row_number(name: str) -> None:
+    series = pd.Series(range(1900, 2000))
+    assert infer_column(series, name, is_text=False).column.kind == "number"
+    assert infer_column(series, "no", is_text=False).column.kind == "id"
+
+
+def test_a_told_date_may_still_be_ambiguous() -> None:
+    found = infer(["1/2/2020", "3/4/2020"], kind="date")
+    assert [f.code for f in found.findings] == ["ambiguous-dates"]  # type: ignore[attr-defined]
+
+
 def test_the_user_decides() -> None:
     assert infer(["1", "2", "3"], kind="number").column.kind == "number"  # type: ignore[attr-defined]
     assert infer(["1", "2", "3"], kind="category").values.tolist() == ["1", "2", "3"]  # type: ignore[attr-defined]

@@ -138,6 +138,35 @@ def test_what_is_not_known(here):
         open_source(3)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x" * 300, "no such file, folder or bundled"),
+        ("a\0b", "no such file, folder or bundled"),
+        ("a,b\n1,2\n", "path of a file, not its content"),
+        ([[1, 2], [3]], "the same length"),
+        (([[1, 2], [3]], [0, 1]), "the same length"),
+        (([[1, 2], [3, 4]], [[0], [1, 2]]), "the same length"),
+    ],
+)
+def test_slips_are_told_in_one_short_line(here, source, message):
+    with pytest.raises(DataError, match=message) as caught:
+        prepare(source)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_task_that_is_no_text():
+    with pytest.raises(SettingError, match="task 3 is not known"):
+        prepare("iris", task=3)
+
+
+def test_pairs_with_columns_that_have_numbers_for_names():
+    frame = pd.DataFrame({0: [1, 2]})
+    with pytest.raises(DataError, match="already has a column '0'"):
+        open_source((frame, [1, 2]), target="0")
+
+
 def test_prepare_images(tmp_path):
     class_folder(tmp_path, {"a": 10, "b": 10})
     prepared = prepare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nnatomy.data.split import Split, SplitPlan, split_records
@@ -41,25 +41,30 @@ def test_random_sets_have_their_sizes(count: int, valid: float, test: float, see
 def test_classes_are_shared_evenly(counts: list[int], valid: float, test: float, seed: int) -> None:
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     count = len(labels)
-    if count < 10:
-        return
+    assume(count >= 10)
     split = split_records(count, SplitPlan(valid, test, seed), labels=labels)
     check_partition(split, count)
     assert set(labels[split.train]) == set(labels)
     for part, share in ((split.valid, valid), (split.test, test)):
-        for label, size in enumerate(counts):
-            if min(counts) >= 10:
-                assert abs((labels[part] == label).sum() - share * size) <= 1.0 + 1e-9
-    if min(counts) >= 10 and test:
-        assert len(split.test) == round(test * count)
+        wanted = max(1, round(share * count)) if share else 0
+        room = count - len(counts) - (len(split.test) if part is split.valid else 0)
+        assert len(part) == min(wanted, room)
+    tested = np.bincount(labels[split.test], minlength=len(counts))
+    ideal = np.array(counts) * (len(split.test) / count)
+    roomy = np.array(counts) - 1 >= np.ceil(ideal)  # every class keeps a training record
+    if roomy.all():
+        assert (np.abs(tested - ideal) < 1.0).all()
+    validated = np.bincount(labels[split.valid], minlength=len(counts))
+    ideal = np.array(counts) * (len(split.valid) / count)
+    if (np.array(counts) - 1 - tested >= np.ceil(ideal)).all():
+        assert (np.abs(validated - ideal) < 1.0).all()
 
 
 @LAWS
 @given(st.lists(st.integers(1, 40), min_size=3, max_size=30), st.integers(0, 9))
 def test_groups_stay_together(sizes: list[int], seed: int) -> None:
     groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    if len(groups) < 10:
-        return
+    assume(len(groups) >= 10)
     split = split_records(len(groups), SplitPlan(seed=seed), groups=groups)
     check_partition(split, len(groups))
     held = [set(groups[part].tolist()) for part in parts(split)]
@@ -71,14 +76,16 @@ def test_groups_stay_together(sizes: list[int], seed: int) -> None:
 @given(st.lists(st.integers(0, 20), min_size=10, max_size=80))
 def test_time_runs_from_train_to_test(times: list[int]) -> None:
     values = np.array(times)
-    if len(set(times)) < 3:
-        with pytest.raises(DataError, match="different times"):
-            split_records(len(values), SplitPlan(), times=values)
-        return
+    assume(len(set(times)) >= 3)
     split = split_records(len(values), SplitPlan(), times=values)
     check_partition(split, len(values))
     assert values[split.train].max() < values[split.valid].min()
     assert values[split.valid].max() < values[split.test].min()
+
+
+def test_two_times_are_too_few() -> None:
+    with pytest.raises(DataError, match="2 different times; 3 are needed"):
+        split_records(12, SplitPlan(), times=np.arange(12) % 2)
 
 
 def test_sizes_by_time_without_ties() -> None:
@@ -96,9 +103,14 @@ def test_unusable_plans() -> None:
     with pytest.raises(DataError, match="10 are needed"):
         split_records(9, SplitPlan())
     with pytest.raises(SettingError, match="from 0 to below 1"):
-        split_records(99, SplitPlan(valid=-0.1))
+        SplitPlan(valid=-0.1)
+    with pytest.raises(SettingError, match=r"test must be a share .* not nan"):
+        SplitPlan(test=float("nan"))
+    for seed in (-1, 0.5):
+        with pytest.raises(SettingError, match="whole number from 0"):
+            SplitPlan(seed=seed)  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="nothing to train on"):
-        split_records(99, SplitPlan(valid=0.5, test=0.5))
+        SplitPlan(valid=0.5, test=0.5)
     with pytest.raises(DataError, match="none to train on"):
         split_records(10, SplitPlan(valid=0.5, test=0.49))
     with pytest.raises(DataError, match="2 groups; 3 are needed"):

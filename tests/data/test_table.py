@@ -220,3 +220,62 @@ def test_the_fingerprint_follows_the_values_and_not_the_container(tmp_path: Path
     changed = frame.copy()
     changed.loc[7, "y"] = "p"
     assert prepare_table(changed).report.fingerprint != first
+
+
+def test_ambiguous_times_are_refused(tmp_path: Path) -> None:
+    days = [f"{1 + i % 12}/{1 + i // 12}/2020" for i in range(60)]
+    rows = [f"{math.sin(i):.4f},{day},{'pq'[i % 2]}" for i, day in enumerate(days)]
+    path = write(tmp_path / "t.csv", "\n".join(["a,when,y", *rows]))
+    for kinds in (None, {"when": "date"}):
+        with pytest.raises(DataError, match=r"'when' may be day/month or .* 2024-12-31"):
+            prepare_table(path, plan=SplitPlan(time="when"), kinds=kinds)  # type: ignore[arg-type]
+
+
+def test_findings_about_group_columns_are_told(tmp_path: Path) -> None:
+    names = ["ann", " ann", "bob", "cy", "di", "ed"]
+    rows = [f"{math.sin(i):.4f},{names[i % 6]},{'pq'[i % 2]}" for i in range(60)]
+    path = write(tmp_path / "t.csv", "\n".join(["a,who,y", *rows]))
+    report = prepare_table(path, plan=SplitPlan(group="who")).report
+    assert [f.where for f in report.findings if f.code == "unicode-twins"] == ["who"]
+    assert "5 groups" in report.split_method
+
+
+def test_kinds_are_respected_in_group_columns(tmp_path: Path) -> None:
+    rows = [
+        f"{math.sin(i):.4f},{['1', '1.0', '2', '3', '4'][i % 5]},{'pq'[i % 2]}" for i in range(60)
+    ]
+    path = write(tmp_path / "t.csv", "\n".join(["a,who,y", *rows]))
+    plan = SplitPlan(group="who")
+    assert "4 groups" in prepare_table(path, plan=plan).report.split_method
+    told = prepare_table(path, plan=plan, kinds={"who": "category"})
+    assert "5 groups" in told.report.split_method
+
+
+def test_a_grid_as_the_only_feature_is_used() -> None:
+    grid = np.arange(100)
+    for name, codes in (("year", []), ("dose", ["row-number-used"])):
+        frame = pd.DataFrame({name: grid + 1900, "y": np.sqrt(grid)})
+        prepared = prepare_table(frame)
+        assert prepared.input_shape == (1,)
+        found = [f.code for f in prepared.report.findings if f.where == name]
+        assert [code for code in found if "number" in code or "id" in code] == codes
+    with pytest.raises(DataError, match="no column to learn from"):
+        prepare_table(pd.DataFrame({"id": grid, "y": np.sqrt(grid)}))
+
+
+def test_a_row_number_beside_a_feature_is_not_used() -> None:
+    grid = np.arange(100)
+    frame = pd.DataFrame({"dose": grid, "a": np.sin(grid), "y": np.sqrt(grid)})
+    assert [c.name for c in prepare_table(frame).codec.schema.columns] == ["a"]  # type: ignore[attr-defined]
+
+
+def test_columns_with_numbers_for_names() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 4)))
+    frame[3] = np.arange(60) // 4
+    plan = SplitPlan(group=3)  # type: ignore[arg-type]
+    prepared = prepare_table(frame, target=1, plan=plan, kinds={0: "number"})  # type: ignore[arg-type,dict-item]
+    assert prepared.task.target == "1"
+    assert [c.name for c in prepared.codec.schema.columns] == ["0", "2"]  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="no target column '7'"):
+        prepare_table(frame, target=7)  # type: ignore[arg-type]

@@ -188,3 +188,12 @@ def test_arrays_tensors_and_frames_give_the_same_table() -> None:
         read_table(np.zeros(3))
     with pytest.raises(DataError, match="no records"):
         read_table(pd.DataFrame({"a": []}))
+
+
+def test_a_file_that_is_not_there_is_told_with_its_neighbors(tmp_path: Path) -> None:
+    for i in range(7):
+        (tmp_path / f"sales{i}.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"no such file; did you mean 'sales1\.csv'"):
+        read_table(tmp_path / "sale1.csv")
+    with pytest.raises(DataError, match=r"qqqq: no such file; its folder has .*4\.csv, …$"):
+        read_table(tmp_path / "qqqq")

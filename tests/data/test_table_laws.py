@@ -172,6 +172,7 @@ def test_statistics_see_the_training_rows_only(scale: float) -> None:
     frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
     frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 99, 60), "D")
     frame["color"] = rng.choice(["red", "green", "blue"], 60)
+    frame["flat"] = 1.0
     frame["y"] = frame["a"] + rng.normal(size=60)
     clean = prepare_table(frame, plan=SplitPlan(seed=1))
     rows = [int(clean.show(i)["name"].split()[1]) for i in range(len(clean.test))]
@@ -181,10 +182,17 @@ def test_statistics_see_the_training_rows_only(scale: float) -> None:
     )
     poisoned.loc[rows, "day"] = pd.Timestamp("1950-05-05")
     poisoned.loc[rows, "color"] = "black"
+    poisoned.loc[rows, "flat"] = rng.normal(size=len(rows))
     again = prepare_table(poisoned, plan=SplitPlan(seed=1))
     assert [again.show(i)["name"] for i in range(len(rows))] == [f"row {row}" for row in rows]
     first, second = clean.codec.to_json(), again.codec.to_json()
     assert first["encoder"] == second["encoder"]
+    kinds = [[(c["name"], c["kind"]) for c in codec["schema"]] for codec in (first, second)]
+    assert kinds[0] == kinds[1]
+    assert "flat" not in dict(kinds[1])
+    assert clean.input_shape == again.input_shape
+    entry = next(c for c in again.report.columns if c["name"] == "flat")
+    assert (entry["kind"], entry["reason"]) == ("constant", "one value in the training records")
     assert first["target_mean"] == second["target_mean"]
     assert first["target_std"] == second["target_std"]
     assert torch.equal(clean.train.inputs, again.train.inputs)

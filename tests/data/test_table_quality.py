@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,3 +119,13 @@ def test_a_class_that_is_only_held_out_is_told() -> None:
     frame.loc[N - 20 :, "y"] = "newest"
     findings = found(prepare_table(frame, target="y", plan=SplitPlan(time="when")))
     assert findings == {"class-not-in-train": "y"}
+
+
+def test_one_is_told_in_the_singular() -> None:
+    frame = healthy()
+    frame.loc[3, "a"] = np.inf
+    frame.loc[7, "b"] = 1e16
+    messages = " ".join(f.message for f in prepare_table(frame, target="y").report.findings)
+    assert "1 infinite cell of 'a'" in messages
+    assert "1 value of 'b' beyond" in messages
+    assert not re.search(r"\b1 \w+s\b", messages)

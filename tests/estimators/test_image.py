@@ -246,3 +246,38 @@ def test_listed_files_that_are_missing_are_named(folder):
     with pytest.raises(DataError, match=r"light/99\.png"):
         small().fit(listed)
     listed.unlink()
+
+
+def test_score_of_a_folder_with_parts_is_that_of_the_test_images(tmp_path):
+    listing = ["path,label,split"]
+    for i in range(24):
+        part, label = ("test" if i >= 16 else "train"), NAMES[i % 2]
+        write_image(tmp_path / "parts" / part / label / f"{i}.png", noise(i, (6, 8, 3)))
+        listing.append(f"parts/{part}/{label}/{i}.png,{label},{part}")
+    (tmp_path / "list.csv").write_text("\n".join(listing))
+    whole = tmp_path / "parts"
+    network = small(epochs=60).fit(whole)
+    learned, unseen = (network.score(whole / part) for part in ("train", "test"))
+    assert learned == 1.0
+    assert unseen < 1.0
+    assert network.score(whole) == unseen
+    assert network.score(tmp_path / "list.csv") == unseen
+    assert network.predict(whole).shape == (24,)
+    (whole / "test").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="no test images"):
+        network.score(whole)
+
+
+def test_no_images_are_an_error():
+    network = small(epochs=1).fit(*shaded(8))
+    for nothing in ([], (), np.array([]), np.zeros((0, 6, 8, 3))):
+        with pytest.raises(DataError, match="no images"):
+            network.predict(nothing)
+
+
+def test_twelve_bits_in_sixteen_are_scaled_as_in_training(tmp_path):
+    for i, name in enumerate(NAMES.tolist() * 4):
+        image = noise(i, (6, 8)).astype(np.uint16) * (16 if name == "light" else 3)
+        write_image(tmp_path / name / f"{i}.png", image)
+    network = small(epochs=1).fit(tmp_path)
+    assert network.codec_.framing.white == 4095

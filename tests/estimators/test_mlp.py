@@ -23,6 +23,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from nnatomy.errors import DataError, NonFiniteError, SettingError
 from nnatomy.estimators.base import draw_seed
 from nnatomy.estimators.mlp import MLPClassifier, MLPRegressor
+from nnatomy.estimators.records import hold_out
 from nnatomy.models.mlp import MLP
 from nnatomy.training.devices import seeded
 
@@ -50,6 +51,12 @@ def peer_from(peer, network: MLP, X, y, epochs: int, weights=None):
         return peer.fit(X, y, sample_weight=weights)
 
 
+WITH_RANGES = (
+    "hidden_layer_sizes", "max_iter", "learning_rate_init", "alpha", "tol", "momentum", "dropout",
+    "clip_norm", "validation_fraction", "n_iter_no_change", "shuffle", "early_stopping",
+    "warm_start", "batch_norm",
+)  # fmt: skip
+MAY_BE_NONE = ("clip_norm", "n_iter_no_change")
 SAME = {"alpha": 0.3, "learning_rate_init": 0.05, "shuffle": False}
 DESCENT = {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False}
 
@@ -272,6 +279,8 @@ def test_a_last_batch_of_one_can_be_normalized():
     X, y = make_blobs(65, centers=2, random_state=0)
     network = MLPClassifier(batch_size=64, batch_norm=True, max_iter=2, n_iter_no_change=None)
     assert network.fit(X, y).history_[-1]["step"] == 2
+    with pytest.raises(SettingError, match="batch_size 1 leaves batch normalization"):
+        network.set_params(batch_size=1).fit(X, y)
 
 
 def test_precision_follows_the_inputs(blobs):
@@ -329,7 +338,7 @@ def test_partial_fit_goes_on_after_a_copy(blobs):
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
-        ("max_iter", 0, "max_iter must be at least 1, got 0"),
+        ("max_iter", 0, "max_iter must be a whole number from 1, got 0"),
         ("learning_rate_init", 0.0, "learning_rate_init must be positive"),
         ("alpha", -1.0, "alpha must be at least 0"),
         ("validation_fraction", 1.0, "validation_fraction must be between 0 and 1"),
@@ -347,12 +356,47 @@ def test_partial_fit_goes_on_after_a_copy(blobs):
         ("momentum", 1.0, "momentum"),
         ("clip_norm", 0.0, "clip_norm"),
         ("device", "abacus", "abacus"),
+        *((name, value, f"^{name} must be") for name in WITH_RANGES for value in ("x", ["y"], {})),
+        *((name, None, f"^{name} must be") for name in WITH_RANGES if name not in MAY_BE_NONE),
+        ("batch_size", None, "^batch_size must be"),
+        ("device", None, "^device must be text"),
+        ("hidden_layer_sizes", [(3, 4)], "^hidden_layer_sizes must be"),
+        ("hidden_layer_sizes", (3, None), "^hidden_layer_sizes must be"),
+        ("n_iter_no_change", 2.5, "^n_iter_no_change must be"),
+        ("max_iter", 2.5, "^max_iter must be"),
+        ("learning_rate_init", np.nan, "^learning_rate_init must be"),
+        ("shuffle", "no", "^shuffle must be True or False, got 'no'"),
+        ("activation", 3, "^activation must be text, got 3"),
     ],
 )
 def test_unusable_parameters_are_named(blobs, parameter, value, message):
     network = MLPClassifier().set_params(**{parameter: value})
     with pytest.raises(SettingError, match=message):
         network.fit(*blobs)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_numbers_of_numpy_are_numbers(blobs, kind):
+    network = kind(
+        np.array([5, 4]), alpha=np.float32(0.1), max_iter=np.int64(2), batch_size=np.int32(30),
+        n_iter_no_change=np.int8(7), shuffle=np.True_, validation_fraction=np.float64(0.2),
+        schedule="cosine",
+    )  # fmt: skip
+    assert network.fit(*blobs).n_iter_ == 2
+    assert [w.shape[1] for w in network.coefs_[:2]] == [5, 4]
+
+
+def test_early_stopping_heeds_the_weights():
+    X, y = make_blobs(300, centers=3, cluster_std=4.0, random_state=1)
+    weights = np.random.default_rng(0).integers(1, 9, 300)
+    common = {"early_stopping": True, "validation_fraction": 0.3, "n_iter_no_change": None}
+    network = MLPClassifier(max_iter=3, random_state=0, **common).fit(X, y, sample_weight=weights)
+    random = np.random.RandomState(0)
+    draw_seed(random), draw_seed(random)  # those of the weights and of the training
+    held = hold_out(y, 0.3, random, stratify=True)[1]
+    found = network.score(X[held], y[held], sample_weight=weights[held])
+    assert network.best_validation_score_ == pytest.approx(found)
+    assert found != pytest.approx(network.score(X[held], y[held]))
 
 
 def test_partial_fit_does_not_stop_by_itself(blobs):

@@ -16,6 +16,7 @@ from sklearn.linear_model import Perceptron as Peer
 
 from nnatomy.errors import DataError, SettingError
 from nnatomy.estimators.perceptron import PerceptronClassifier
+from nnatomy.estimators.records import hold_out
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float), np.array([0, 1, 1, 0])
 AND = XOR[0], np.array(["no", "no", "no", "yes"])
@@ -116,6 +117,17 @@ def test_early_stopping_keeps_the_best_weights():
     np.testing.assert_array_equal(best.coef_, network.coef_)
 
 
+def test_early_stopping_heeds_the_weights():
+    X, y = make_blobs(200, centers=3, cluster_std=4, random_state=3)
+    weights = np.random.default_rng(0).integers(1, 9, 200)
+    network = PerceptronClassifier(early_stopping=True, validation_fraction=0.25, random_state=0)
+    network.fit(X, y, sample_weight=weights)
+    held = hold_out(y, 0.25, np.random.RandomState(0), stratify=True)[1]
+    found = network.score(X[held], y[held], sample_weight=weights[held])
+    assert max(network.validation_scores_) == pytest.approx(found)
+    assert found != pytest.approx(network.score(X[held], y[held]))
+
+
 def test_no_bias_no_intercept():
     network = PerceptronClassifier(fit_intercept=False, random_state=0)
     network.fit([[1.0, 2.0], [-1.0, 0.5]], [1, 0])
@@ -153,7 +165,9 @@ def test_what_cannot_be_learned_is_refused():
     ("parameter", "value"),
     [
         ("eta0", 0.0), ("max_iter", 0), ("tol", -1.0), ("n_iter_no_change", 0),
-        ("validation_fraction", 0.0),
+        ("validation_fraction", 0.0), ("eta0", "x"), ("eta0", None), ("max_iter", "x"),
+        ("max_iter", 2.5), ("tol", "x"), ("n_iter_no_change", 2.5), ("n_iter_no_change", None),
+        ("validation_fraction", "a"), ("shuffle", "no"), ("fit_intercept", None),
     ],
 )  # fmt: skip
 def test_unusable_parameters_are_named(parameter, value):

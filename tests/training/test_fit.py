@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, log_loss
 from torch import nn
 
 from nnatomy.data.samples import TensorSamples
@@ -90,6 +92,29 @@ def test_validation_keeps_the_best_epoch(monitor: Any) -> None:
     assert losses[best] == pytest.approx(expected, rel=1e-6)
     accuracy = (outputs.argmax(1) == valid.targets).double().mean().item()
     assert scores[best] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("scale", [1.0, 50.0])
+def test_validation_heeds_the_weights(scale: float) -> None:
+    net, valid = network(), data(200, seed=7, weighted=True)
+    assert valid.weights is not None
+    counts = (4 * valid.weights).round().clamp(0, 5)
+    valid.weights = scale * counts
+    session = fit(net, data(), valid, settings=SETTINGS)
+    row = session.history[session.rules.best_epoch - 1]
+    outputs = net(valid.inputs).detach().double().numpy()
+    shares = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
+    labels, weights = valid.targets.numpy(), counts.numpy()
+    expected = log_loss(labels, shares, sample_weight=weights)
+    assert row["valid_loss"] == pytest.approx(expected, rel=1e-5)
+    assert row["valid_loss"] != pytest.approx(log_loss(labels, shares), rel=1e-3)
+    found = accuracy_score(labels, shares.argmax(1), sample_weight=weights)
+    assert row["valid_score"] == pytest.approx(found)
+    repeated = torch.arange(200).repeat_interleave(counts.long())
+    twice = TensorSamples(valid.inputs[repeated], valid.targets[repeated])
+    again = fit(network(), data(), twice, settings=SETTINGS).history
+    for name in ("valid_loss", "valid_score"):
+        assert [r[name] for r in session.history] == pytest.approx([r[name] for r in again])
 
 
 def test_without_validation_the_last_weights_stay() -> None:
@@ -260,6 +285,24 @@ def test_text_settings_that_are_unknown_stop_before_training() -> None:
         same_weights(net, network())
     with pytest.raises(SettingError, match="did you mean"):
         fit(network(), data(), objective="square")
+
+
+@pytest.mark.parametrize(("count", "size", "steps"), [(65, 64, 1), (7, 2, 2), (9, 4, 2), (6, 4, 2)])
+def test_no_batch_of_one_is_normalized(count: int, size: int, steps: int) -> None:
+    net = network(batch_norm=True)
+    session = fit(net, data(count), settings=replace(SETTINGS, epochs=1, batch_size=size))
+    assert session.step == steps
+    assert session.batch_size == size if count % size != 1 else session.batch_size > size
+    plain = fit(network(), data(count), settings=replace(SETTINGS, epochs=1, batch_size=size))
+    assert (plain.step, plain.batch_size) == (-(-count // size), size)
+
+
+def test_a_record_alone_cannot_be_normalized() -> None:
+    for settings in (replace(SETTINGS, batch_size=1), replace(SETTINGS, batch_size=1, epochs=0)):
+        with pytest.raises(SettingError, match="batch_size 1 leaves batch normalization"):
+            fit(network(batch_norm=True), data(), settings=settings)
+    with pytest.raises(DataError, match="one training record: batch normalization needs two"):
+        fit(network(batch_norm=True), data(1), settings=SETTINGS)
 
 
 def test_no_records() -> None:

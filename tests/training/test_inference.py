@@ -9,7 +9,7 @@ from torch import nn
 from nnatomy.data.samples import TensorSamples
 from nnatomy.models.lenet import LeNet
 from nnatomy.training import inference
-from nnatomy.training.inference import outputs_of, place
+from nnatomy.training.inference import evaluate, outputs_of, place
 from nnatomy.types import Batch
 
 
@@ -35,6 +35,20 @@ def test_batch_size_does_not_matter(size: int, monkeypatch: pytest.MonkeyPatch) 
     torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-6)
     assert torch.equal(targets, samples.targets)
     assert not outputs.requires_grad
+
+
+@pytest.mark.parametrize("size", [7, 1000])
+def test_weights_come_along(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, net = images(53), network()
+    monkeypatch.setattr(inference, "_LEAST", 1)
+    monkeypatch.setattr(inference, "_MOST", size)
+    assert evaluate(net, samples)[2] is None
+    samples.weights = torch.rand(53)
+    outputs, targets, weights = evaluate(net, samples)
+    assert weights is not None
+    assert torch.equal(weights, samples.weights)
+    assert torch.equal(targets, samples.targets)
+    assert torch.equal(outputs, outputs_of(net, samples)[0])
 
 
 def test_modes_are_restored_each_by_itself() -> None:

@@ -193,6 +193,42 @@ def test_probabilities_by_hand() -> None:
     assert OBJECTIVES["cross_entropy"].decode(three).tolist()[0] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("columns", [1, 3])
+def test_weighted_r2_is_that_of_scikit_learn(columns: int) -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.normal(size=(30, columns)) * [1, 10, 0.1][:columns] + 5
+    outputs = targets + rng.normal(size=targets.shape)
+    targets[:, -1] = 2.0 if columns > 1 else targets[:, -1]
+    weights = rng.integers(0, 5, 30).astype(float)
+    found = OBJECTIVES["squared"].score(*map(torch.tensor, (outputs, targets, weights)))
+    expected = r2_score(targets, outputs, sample_weight=weights)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert found != pytest.approx(r2_score(targets, outputs), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "perceptron", "binary_cross_entropy"])
+def test_weighted_accuracy_is_that_of_scikit_learn(name: str) -> None:
+    outputs, targets = case(name, 50)
+    weights = torch.rand(50, generator=torch.Generator().manual_seed(4))
+    predicted = OBJECTIVES[name].decode(outputs).argmax(1).numpy()
+    expected = accuracy_score(targets.numpy(), predicted, sample_weight=weights.double().numpy())
+    found = OBJECTIVES[name].score(outputs, targets, weights)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert found != pytest.approx(accuracy_score(targets.numpy(), predicted), rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_mean_loss_is_the_weighted_average(name: str, scale: float) -> None:
+    outputs, targets = case(name)
+    weights = torch.linspace(0.5, 3, len(targets), dtype=torch.float64)
+    losses = BY_FORMULA[name](outputs.numpy(), targets.numpy())
+    mean_loss = OBJECTIVES[name].mean_loss
+    expected = np.average(losses, weights=weights.numpy())
+    assert mean_loss(outputs, targets, scale * weights) == pytest.approx(expected, rel=1e-12)
+    assert mean_loss(outputs, targets, None) == pytest.approx(losses.mean(), rel=1e-12)
+
+
 def test_unknown_objective_gets_a_hint() -> None:
     with pytest.raises(SettingError, match=r"'cross_entrop' is unknown: did you mean 'cross_entr"):
         objective_named("cross_entrop")

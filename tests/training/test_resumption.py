@@ -7,6 +7,7 @@ import json
 import random
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,6 +28,7 @@ from nnatomy.training.observers import Observer
 from nnatomy.training.order import permutation
 from nnatomy.training.run_folder import RunFolder
 from nnatomy.training.session import Session
+from nnatomy.training.settings import Settings
 from nnatomy.training.signals import StopRequest
 from nnatomy.training.state import State
 from small_run import SETTINGS, STEPS, STEPS_PER_EPOCH, data_of, network_of
@@ -52,7 +54,7 @@ def untimed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def digest(tensors: dict[str, Tensor], rows: list[dict[str, Any]]) -> str:
-    """sha256 over the weights, to the bit, and over the history."""
+    """sha256 over the weights, to the bit, and over the history, whose length tells the end."""
     found = hashlib.sha256(json.dumps([untimed(row) for row in rows]).encode())
     for name, value in sorted(tensors.items()):
         found.update(name.encode() + value.contiguous().numpy().tobytes())
@@ -65,6 +67,7 @@ def run(
     *,
     change: Callable[[State], None] | None = None,
     every_steps: int | None = None,
+    settings: Settings = SETTINGS,
 ) -> str:
     """Run or go on in a folder; the digest of the finished run.
 
@@ -80,14 +83,14 @@ def run(
             network,
             data_of(36, 1),
             data_of(20, 2),
-            settings=SETTINGS,
+            settings=settings,
             observers=[Checkpointer(folder, stop=stop, every_steps=every_steps)],
             state=state,
             stop=stop,
         )
         rows = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
         assert rows == session.history
-        assert session.step == STEPS
+        assert session.step == STEPS or settings is not SETTINGS
         return digest(network.state_dict(), rows)
 
 
@@ -135,16 +138,56 @@ def forget_loss_sum(state: State) -> None:
     state.tensors["loss_sum"].zero_()
 
 
+def forget_norm_sum(state: State) -> None:
+    state.values["norm_sum"] = 0.0
+
+
+def forget_best_weights(state: State) -> None:
+    for name in [name for name in state.tensors if name.startswith("best.")]:
+        state.tensors[name].zero_()
+
+
+def forget_best_value(state: State) -> None:
+    state.values["rules"]["best"] = float("inf")
+
+
+def forget_waiting(state: State) -> None:
+    state.values["rules"]["waited"] = 0
+
+
+def forget_epoch_start(state: State) -> None:
+    state.tensors["epoch_start"].zero_()
+
+
+WORSENING = replace(SETTINGS, optimizer="sgd", lr=3.0, schedule="constant", patience=5)
+"""The validation loss is lowest early on, and the run ends because it falls no more."""
+RESTING = replace(SETTINGS, weight_tol=0.05, schedule="constant", epochs=100)
+"""The run ends when an epoch hardly changes the weights."""
+
+
 @pytest.mark.parametrize(
-    "mutant",
-    [forget_random_state, forget_second_moment, forget_running_average, forget_loss_sum],
+    ("mutant", "settings", "call"),
+    [
+        (forget_random_state, SETTINGS, 33),
+        (forget_second_moment, SETTINGS, 33),
+        (forget_running_average, SETTINGS, 33),
+        (forget_loss_sum, SETTINGS, 33),
+        (forget_norm_sum, SETTINGS, 33),
+        (forget_best_weights, WORSENING, 33),
+        (forget_best_value, WORSENING, 33),
+        (forget_waiting, WORSENING, 33),
+        (forget_epoch_start, RESTING, 38),
+    ],
 )
 def test_an_incomplete_state_is_caught(
-    tmp_path: Path, unbroken: str, mutant: Callable[[State], None]
+    tmp_path: Path, mutant: Callable[[State], None], settings: Settings, call: int
 ) -> None:
-    with pytest.raises(InterruptedRunError):
-        run(tmp_path, StopAtCall(33))
-    assert run(tmp_path, StopRequest(), change=mutant) != unbroken
+    whole = run(tmp_path / "whole", StopRequest(), settings=settings)
+    for name in ("resumed", "spoiled"):
+        with pytest.raises(InterruptedRunError):
+            run(tmp_path / name, StopAtCall(call), settings=settings)
+    assert run(tmp_path / "resumed", StopRequest(), settings=settings) == whole
+    assert run(tmp_path / "spoiled", StopRequest(), change=mutant, settings=settings) != whole
 
 
 def test_stopping_again_and_again(tmp_path: Path, unbroken: str) -> None:
@@ -329,21 +372,20 @@ def test_other_network_is_refused(tmp_path: Path) -> None:
         fit(nn.Linear(6, 3), data_of(36, 1), settings=SETTINGS, state=resume(folder))
 
 
-def test_step_without_checkpoint_costs_nothing(tmp_path: Path) -> None:
-    """Less than a microsecond on a slow core; a small step of training takes a hundred."""
+def test_nothing_is_saved_before_it_is_due(tmp_path: Path) -> None:
+    """Steps are counted; the clock has its own limit, which a short run does not reach."""
 
-    class Stand:
-        step = 1
+    class Looking(Observer):
+        def __init__(self, folder: RunFolder) -> None:
+            self.folder = folder
+            self.saved: list[int] = []
+
+        def on_step(self, session: Session) -> None:
+            found = load_latest(self.folder.checkpoints)
+            self.saved.append(0 if found is None else found[0].values["step"])
 
     with RunFolder.open(tmp_path, {}) as folder:
-        on_step = Checkpointer(folder, every_steps=1000).on_step
-        session: Any = Stand()
-        best = min(_time_of(on_step, session) for _ in range(20))
-    assert best < 1e-6
-
-
-def _time_of(on_step: Callable[[Any], None], session: Any) -> float:
-    start = perf_counter()
-    for _ in range(1000):
-        on_step(session)
-    return (perf_counter() - start) / 1000
+        looking = Looking(folder)
+        observers = [Checkpointer(folder, every_seconds=3600.0, every_steps=25), looking]
+        fit(network_of(0), data_of(36, 1), settings=SETTINGS, observers=observers)
+    assert looking.saved == [25 * (step // 25) for step in range(1, STEPS + 1)]

@@ -245,6 +245,33 @@ def test_a_finished_run_goes_on_when_more_epochs_are_asked_for() -> None:
     assert same(outcome(longer), outcome(long))
 
 
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+def test_a_finished_run_with_the_best_weights_in_place_goes_on(schedule: str) -> None:
+    settings = replace(
+        BASE, epochs=60, lr=0.05, schedule=schedule, weight_tol=0.0, error_rate=None, patience=None
+    )
+    long = fit(network(), TRAIN, VALID, settings=settings)
+    short = fit(network(), TRAIN, VALID, settings=replace(settings, epochs=30))
+    assert short.rules.best_epoch < 30
+    state = short.capture()
+    last = state.tensors["network.head.weight"]
+    assert not torch.equal(last, short.network.state_dict()["head.weight"])
+    longer = fit(network(9), TRAIN, VALID, settings=settings, state=state)
+    assert same(outcome(longer), outcome(long))
+    going_on = fit(short.network, TRAIN, VALID, settings=settings, state=state)
+    assert same(outcome(going_on), outcome(long))
+
+
+def test_the_best_may_be_put_in_place_again() -> None:
+    done = fit(network(), TRAIN, VALID, settings=replace(BASE, lr=0.5, schedule="constant"))
+    assert done.rules.best_epoch < done.epoch
+    before, weights = done.capture(), outcome(done)
+    done.use_best()
+    assert same(outcome(done), weights)
+    for name, value in done.capture().tensors.items():
+        assert torch.equal(value, before.tensors[name]), name
+
+
 def test_a_finished_run_stays_finished() -> None:
     done = fit(network(), TRAIN, VALID, settings=BASE)
     again = fit(network(9), TRAIN, VALID, settings=BASE, state=done.capture())
@@ -266,7 +293,7 @@ def test_seconds_are_summed_over_resumptions() -> None:
     ("train", "settings", "net", "message"),
     [
         (data(32, 1), BASE, network(), "records 33, this run has 32"),
-        (TRAIN, replace(BASE, batch_size=8), network(), "batch_size 7, this run has 8"),
+        (TRAIN, replace(BASE, batch_size=9), network(), "batch_size 7, this run has 9"),
         (TRAIN, replace(BASE, optimizer="momentum"), network(), "another network or optimizer"),
         (TRAIN, BASE, MLP((5,), 3, hidden=(9, 8)), "another network or optimizer"),
         (TRAIN, BASE, MLP((5,), 3, hidden=(9, 7), batch_norm=True), "another network"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from nnatomy.training.settings import Settings, setting_names, settings_from
         ("batch_size", 0),
         ("patience", 0),
         ("threads", 0),
+        ("threads", 100_000),
+        ("threads", 4 * (os.cpu_count() or 1) + 1),
         ("lr", 0.0),
         ("lr", -0.1),
         ("lr", math.inf),
@@ -51,6 +54,7 @@ def test_values_that_cannot_be_meant(name: str, value: Any) -> None:
         ("momentum", 0.0),
         ("l2", 0.0),
         ("seed", 2**31),
+        ("threads", 4 * (os.cpu_count() or 1)),
     ],
 )
 def test_ends_of_the_ranges(name: str, value: Any) -> None:

@@ -30,9 +30,9 @@ def _plain(value: Any) -> Any:
 
 
 def _datasets() -> list[dict[str, Any]]:
-    from nnatomy.data.bundled import bundled_names
+    from nnatomy.data.bundled import bundled_names, describe_bundled
 
-    return [{"name": name} for name in bundled_names()]
+    return [{"name": name, "about": describe_bundled(name)} for name in bundled_names()]
 
 
 def _optimizers() -> list[dict[str, Any]]:

@@ -83,6 +83,18 @@ def bundled_names() -> tuple[str, ...]:
     return tuple(_BUNDLED)
 
 
+def describe_bundled(name: str) -> str:
+    """One line on a data set that comes along: what it holds and what is to be learned.
+
+    Args:
+        name: One of `bundled_names()`.
+
+    Raises:
+        DataError: There is no such set.
+    """
+    return (_find(name).__doc__ or "").splitlines()[0]
+
+
 def load_bundled(name: str) -> pd.DataFrame | Images:
     """A data set that comes along: a frame whose last column is the target, or (images, labels).
 
@@ -92,6 +104,10 @@ def load_bundled(name: str) -> pd.DataFrame | Images:
     Raises:
         DataError: There is no such set.
     """
+    return _find(name)()
+
+
+def _find(name: str) -> Callable[[], pd.DataFrame | Images]:
     if name not in _BUNDLED:
         raise DataError(f"no bundled data set {name!r}; {nearest(name, _BUNDLED)}")
-    return _BUNDLED[name]()
+    return _BUNDLED[name]

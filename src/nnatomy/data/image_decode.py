@@ -27,6 +27,7 @@ PIXEL_LIMIT = 64_000_000
 
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _ORIENTATION = 0x0112  # the EXIF tag
+_DARKEST_WHITE, _WHITE = 255, 65_535
 _DRAFT_GAP = 2  # a JPEG is unpacked at no less than this multiple of the wanted size
 
 
@@ -53,11 +54,13 @@ class Framing:
         fit: What happens when the proportions differ. "crop": the shorter side is resized and
             the middle is cut out; "squash": both sides are resized, proportions are lost;
             "pad": the longer side is resized and black bars are added.
+        white: Value of 16-bit pixels that becomes 255; brighter ones become 255 too.
     """
 
     size: tuple[int, int]
     channels: int
     fit: Fit = "crop"
+    white: int = _WHITE
 
     def __post_init__(self) -> None:
         if self.fit not in get_args(Fit):
@@ -68,6 +71,8 @@ class Framing:
             raise SettingError(f"channels: {self.channels} is neither 1 (grey) nor 3 (color)")
         if min(self.size) < 1 or self.size[0] * self.size[1] > PIXEL_LIMIT:
             raise SettingError(f"size: {self.size} is not a usable height and width in pixels")
+        if not _DARKEST_WHITE <= self.white <= _WHITE:
+            raise SettingError(f"white: {self.white} is not from {_DARKEST_WHITE} to {_WHITE}")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,12 +82,16 @@ class Framing:
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image before it is unpacked; sides as seen after EXIF rotation."""
+    """What is known of an image before it is unpacked; sides as seen after EXIF rotation.
+
+    An image is deep when its pixels have 16 bits.
+    """
 
     height: int
     width: int
     grey: bool
     format: str
+    deep: bool = False
 
 
 class _QuietPillow:
@@ -125,7 +134,28 @@ def read_header(source: Path | bytes) -> Header:
         height, width = image.height, image.width
         if _is_turned(image):
             height, width = width, height
-        return Header(height, width, image.mode in _GREY_MODES, _format(image))
+        grey, deep = image.mode in _GREY_MODES, image.mode.startswith("I")
+        return Header(height, width, grey, _format(image), deep)
+
+
+def brightest_pixel(source: Path | bytes) -> int:
+    """The largest value of an image of 16-bit pixels.
+
+    Raises:
+        UnreadableImageError: As for `decode_image`.
+    """
+    with _opened(source) as image:
+        image.load()
+        return int(np.max(np.asarray(image)))
+
+
+def white_above(brightest: int) -> int:
+    """The value that is white where no pixel is brighter: that of the fewest bits, 8 to 16.
+
+    A camera or scanner of 12 bits writes 0 to 4095 into 16-bit files: taken as shares of 65535,
+    these would become 17 levels of grey.
+    """
+    return min(max((1 << brightest.bit_length()) - 1, _DARKEST_WHITE), _WHITE)
 
 
 def decode_image(source: Path | bytes, framing: Framing) -> NDArray[np.uint8]:
@@ -149,7 +179,8 @@ def decode_image(source: Path | bytes, framing: Framing) -> NDArray[np.uint8]:
         image.load()
         upright = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
         mode = "L" if framing.channels == 1 else "RGB"
-        pixels = np.asarray(fit_image(_flattened(upright, mode), framing))
+        flat = _flattened(upright, mode, framing.white)
+        pixels = np.asarray(fit_image(flat, framing))
     return pixels.reshape(framing.shape)
 
 
@@ -233,19 +264,19 @@ def _reduce(image: Image.Image, framing: Framing) -> None:
     image.draft(image.mode, (int(image.width * scale) + 1, int(image.height * scale) + 1))
 
 
-def _flattened(image: Image.Image, mode: str) -> Image.Image:
+def _flattened(image: Image.Image, mode: str, white: int) -> Image.Image:
     """In mode L or RGB; transparency on white; 16 bits become 8; wider pixels are refused."""
     if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bits(image)
+        image = _eight_bits(image, white)
     if image.has_transparency_data:
         colored = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, colored).convert(mode)
+        ground = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(ground, colored).convert(mode)
     return image.convert(mode)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image, white: int) -> Image.Image:
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65_535:
         raise ValueError("32-bit pixels have no common range; save it with 8 or 16 bits")
-    return Image.fromarray(np.round(values / 257).astype(np.uint8))
+    return Image.fromarray(np.round(np.minimum(values, white) / (white / 255)).astype(np.uint8))

@@ -1,16 +1,17 @@
-"""Finding image files: in folders of classes, of splits, in a CSV list, in a flat folder."""
+"""Finding image files: in folders of classes, of splits, in a list, in a flat folder."""
 
 from __future__ import annotations
 
-import csv
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
+from nnatomy.data.delimited import DelimitedText, read_delimited
 from nnatomy.data.quality import Finding, Rejected
 from nnatomy.errors import DataError, nearest
 
@@ -28,6 +29,9 @@ EXTENSIONS = {
 
 PATH_COLUMNS = ("path", "file", "filename", "image")
 LABEL_COLUMNS = ("label", "target", "class")
+SPLIT_COLUMN = "split"
+LIST_ENDINGS = (".csv", ".tsv", ".tab", ".txt")
+_HEADER_BYTES = 4096
 
 _SPLIT_FOLDERS: dict[str, SplitName] = {
     "train": "train",
@@ -71,6 +75,18 @@ class ImageFiles:
         """The paths of the files as they can be opened."""
         return [self.root / path for path in self.paths]
 
+    def part(self, *names: SplitName) -> ImageFiles:
+        """The files of these splits; all of them when the source gives no splits."""
+        if self.splits is None:
+            return self
+        chosen = [i for i, split in enumerate(self.splits) if split in names]
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in chosen),
+            labels=None if self.labels is None else tuple(self.labels[i] for i in chosen),
+            splits=tuple(self.splits[i] for i in chosen),
+        )
+
 
 def natural_key(text: str) -> tuple[list[str | int], str]:
     """Sort key that counts digits as numbers: "img2" before "img10"; ties by the text itself."""
@@ -82,24 +98,28 @@ def scan_images(source: Path | str, *, target: str | None = None) -> ImageFiles:
     """Recognise how image files are arranged and list them.
 
     Known arrangements: `root/class/…`; `root/train/class/…` beside `test` and `val`, `valid` or
-    `validation`; a CSV file with a column path (file, filename, image) and perhaps a column label
-    (target, class), paths relative to the CSV's folder; a flat folder without labels; one image.
+    `validation`; a CSV or TSV file with a column path (file, filename, image), perhaps a column
+    label (target, class) and a column split (train, valid, test), in any order, paths relative to
+    the file's folder; a flat folder without labels; one image.
 
     Args:
-        source: Folder, CSV file or image file.
-        target: Label column of a CSV file, where it has another name.
+        source: Folder, list or image file.
+        target: Label column of a list, where it has another name.
 
     Raises:
         DataError: Nothing is there, it is an archive, or it holds no images.
     """
     source = Path(source)
     if source.is_dir():
-        files = _scan_folder(source)
+        try:
+            files = _scan_folder(source)
+        except OSError as error:
+            _refuse(error)
     elif not source.exists():
         raise DataError(f"{source}: no such file or folder")
     elif source.suffix.lower() in ARCHIVES:
         raise DataError(f"{source}: is an archive; unpack it and give the folder")
-    elif source.suffix.lower() == ".csv":
+    elif source.suffix.lower() in LIST_ENDINGS:
         files = _scan_list(source, target)
     elif source.suffix.lower() in EXTENSIONS:
         files = ImageFiles(source.parent, (source.name,), None, None, "flat", "folder")
@@ -108,22 +128,6 @@ def scan_images(source: Path | str, *, target: str | None = None) -> ImageFiles:
     if not files.paths and not files.rejected:
         raise DataError(f"{source}: no image files found ({', '.join(sorted(EXTENSIONS))})")
     return files
-
-
-def is_image_list(path: Path) -> bool:
-    """Whether a CSV file lists image files: its first column is named so and its first entry too.
-
-    A table may well have a column "image"; it is a list only if that column names image files.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.reader(stream)
-            header, first = next(rows, []), next(rows, [])
-    except (UnicodeDecodeError, csv.Error):
-        return False
-    if not header or not first or header[0].strip().lower() not in PATH_COLUMNS:
-        return False
-    return Path(first[0].strip()).suffix.lower() in EXTENSIONS
 
 
 @dataclass
@@ -176,7 +180,7 @@ def _list_files(root: Path, folders: Sequence[str]) -> _Listing:
     return listing
 
 
-def _refuse(error: OSError) -> None:
+def _refuse(error: OSError) -> NoReturn:
     raise DataError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
 
 
@@ -244,41 +248,124 @@ def _empty_classes(classes: Iterable[str], labels: Sequence[str]) -> Iterator[Fi
             yield Finding("empty-class", f"folder {name!r} holds no images: it is no class", name)
 
 
-def _scan_list(path: Path, target: str | None) -> ImageFiles:
+def is_image_list(path: Path) -> bool:
+    """Whether a text file lists image files: a column is named so and holds their names.
+
+    A table may well name the image that each record was measured on. A list has the paths in its
+    first column, or after nothing but labels and splits, or the first file named is there.
+    """
+    if path.suffix.lower() not in LIST_ENDINGS:
+        return False
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = csv.reader(stream)
-            header = [name.strip() for name in next(rows, [])]
-            records = [(rows.line_num, row) for row in rows if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a CSV file in UTF-8 ({error})") from error
+        text = read_delimited(path) if _may_name_paths(path) else DelimitedText()
+    except (DataError, OSError):  # whoever reads it as a table says what is wrong
+        return False
+    header = _names(text)
+    at = _column(header, PATH_COLUMNS)
+    if at is None or not text.columns:
+        return False
+    first = next((cell.strip() for cell in text.columns[at] if cell.strip()), "")
+    if Path(first).suffix.lower() not in EXTENSIONS:
+        return False
+    usual = {*LABEL_COLUMNS, SPLIT_COLUMN}
+    return all(name.lower() in usual for name in header[:at]) or not _why_missing(path, first)
+
+
+def _may_name_paths(path: Path) -> bool:
+    """Whether the first line has one of the names: large tables are not read for nothing."""
+    with path.open("rb") as stream:
+        first = stream.read(_HEADER_BYTES).replace(b"\0", b"").lower()
+    return any(name.encode() in first for name in PATH_COLUMNS)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One usable line of a list."""
+
+    name: str
+    label: str
+    split: SplitName
+
+
+def _scan_list(path: Path, target: str | None) -> ImageFiles:
+    text = read_delimited(path)
+    header = _names(text)
     at = _column(header, PATH_COLUMNS)
     if at is None:
         raise DataError(f"{path}: no column with paths; name it {', '.join(PATH_COLUMNS)}")
     if target is not None and target not in header:
         raise DataError(f"{path}: no column {target!r}; {nearest(target, header)}")
     label_at = _column(header, LABEL_COLUMNS) if target is None else header.index(target)
-    found: list[tuple[str, str]] = []
-    rejected: list[Rejected] = []
-    for line, row in records:
-        name = row[at].strip() if at < len(row) else ""
-        label = row[label_at].strip() if label_at is not None and label_at < len(row) else ""
-        if not name or not (path.parent / name).is_file():
-            rejected.append(Rejected(str(path), line, f"no such file: {name!r}"))
-        elif label_at is not None and not label:
-            rejected.append(Rejected(str(path), line, f"no label for {name}"))
+    columns = [[cell.strip() for cell in column] for column in text.columns]
+    splits, findings = _listed_splits(header, columns, path, label_at)
+    found: list[_Entry] = []
+    rejected = list(text.rejected)
+    for row, line in enumerate(text.lines.tolist()):
+        name = columns[at][row]
+        label = "" if label_at is None else columns[label_at][row]
+        split = "train" if splits is None else _SPLIT_FOLDERS.get(splits[row].lower())
+        why = _why_missing(path, name)
+        if not why and label_at is not None and not label:
+            why = f"no label for {name}"
+        if split is None and not why:
+            why = f"split {splits[row] if splits else ''!r} is none of train, valid and test"
+        if split is None or why:
+            rejected.append(Rejected(str(path), line, why))
         else:
-            found.append((Path(name).as_posix(), label))
-    found.sort(key=lambda pair: natural_key(pair[0]))
+            found.append(_Entry(Path(name).as_posix(), label, split))
+    found.sort(key=lambda entry: natural_key(entry.name))
     return ImageFiles(
         path.parent,
-        tuple(name for name, _ in found),
-        None if label_at is None else tuple(label for _, label in found),
-        None,
+        tuple(entry.name for entry in found),
+        None if label_at is None else tuple(entry.label for entry in found),
+        None if splits is None else tuple(entry.split for entry in found),
         "list",
         "label" if label_at is None else header[label_at],
-        tuple(rejected),
+        tuple(sorted(rejected, key=lambda r: r.line)),
+        (*text.findings, *findings, *_outside([entry.name for entry in found], path)),
     )
+
+
+def _names(text: DelimitedText) -> list[str]:
+    return [name.strip() for name in text.header]
+
+
+def _listed_splits(
+    header: Sequence[str], columns: Sequence[list[str]], path: Path, label_at: int | None
+) -> tuple[list[str] | None, list[Finding]]:
+    """The column of splits, where there is one that names any."""
+    at = _column(header, (SPLIT_COLUMN,))
+    if at is None or at == label_at or not columns:
+        return None, []
+    if any(cell.lower() in _SPLIT_FOLDERS for cell in columns[at]):
+        return columns[at], []
+    message = (
+        f"column {header[at]!r} of {path.name} names none of train, valid and test: it is not used"
+    )
+    return None, [Finding("ignored-split", message, header[at])]
+
+
+def _why_missing(listing: Path, name: str) -> str:
+    """Why a listed file cannot be opened, or an empty text."""
+    if not name:
+        return "no path"
+    try:
+        is_file = stat.S_ISREG((listing.parent / name).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"no such file: {name!r}"
+    except OSError as error:
+        return f"{name!r} cannot be read ({error.strerror})"
+    return "" if is_file else f"no such file: {name!r}"
+
+
+def _outside(names: Sequence[str], path: Path) -> Iterator[Finding]:
+    far = [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]
+    if far:
+        message = (
+            f"{len(far)} paths in {path.name} lead out of its folder, such as {far[0]}: "
+            "the list cannot be moved together with its images"
+        )
+        yield Finding("outside-paths", message, str(path))
 
 
 def _column(header: Sequence[str], known: Sequence[str]) -> int | None:

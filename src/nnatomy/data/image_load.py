@@ -16,9 +16,11 @@ from nnatomy.data.image_decode import (
     Framing,
     Header,
     UnreadableImageError,
+    brightest_pixel,
     decode_image,
     fit_image,
     read_header,
+    white_above,
 )
 from nnatomy.data.image_normalize import ChannelMoments
 from nnatomy.data.image_stream import CHUNK
@@ -27,6 +29,7 @@ from nnatomy.errors import DataError
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 
+_BRIGHTEST_BYTE, _DEEPEST = 255, 65_535
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode L
 
 
@@ -58,6 +61,13 @@ def read_headers(paths: Sequence[Path], *, workers: int) -> list[Header | str]:
     chunks = (paths[i : i + CHUNK] for i in range(0, len(paths), CHUNK))
     results = in_order(headers, chunks, workers=workers, ahead=2 * workers)
     return [header for chunk in results for header in chunk]
+
+
+def white_level(paths: Sequence[Path], headers: Sequence[Header], *, workers: int) -> int:
+    """The value that is white in the 16-bit images among the files; 65535 where there is none."""
+    deep = [path for path, header in zip(paths, headers, strict=True) if header.deep]
+    found = in_order(_brightest_or_nothing, deep, workers=workers, ahead=2 * workers)
+    return white_above(max((value for value in found if value is not None), default=_DEEPEST))
 
 
 def load_files(
@@ -115,19 +125,43 @@ def load_array(images: Pixels, framing: Framing, *, fitted: int) -> Loaded:
     return Loaded(kept.tolist(), reasons, digests, pixels, moments)
 
 
-def as_image_array(images: Any) -> Pixels:
+def as_image_array(images: Any, *, floats: bool | None = None) -> Pixels:
     """Images as (N, H, W, C) bytes or floats.
 
-    Bytes stay bytes, truth values become 0 and 255, whole numbers within 0 to 255 become bytes;
-    all else becomes float32 and keeps its scale.
+    The type decides: uint8 is bytes, truth values are the bytes 0 and 255, floats keep their
+    scale as float32. Other whole numbers are taken as a network's training images were; for
+    training, they are bytes when all are within 0 to 255.
 
     Args:
         images: (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels; when both readings
             are possible, the last axis is the channels.
+        floats: Whether the network was trained on floats; None for training images.
 
     Raises:
-        DataError: Another shape, or values that are not numbers.
+        DataError: Another shape, values that are not numbers, or of another scale than those of
+            the training images.
     """
+    array = _channels_last(images)
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8) * np.uint8(255)
+    given = _known_scale(array)
+    if floats is not None and given is not None and given != floats:
+        names = {True: "floats", False: "bytes"}
+        raise DataError(
+            f"image array: holds {names[given]}, the network was trained on {names[floats]}"
+        )
+    in_bytes = array.dtype.kind in "ui" and array.min() >= 0 and array.max() <= _BRIGHTEST_BYTE
+    if floats is False and not in_bytes:
+        raise DataError(
+            f"image array: holds values from {array.min()} to {array.max()}, the network was "
+            f"trained on bytes from 0 to {_BRIGHTEST_BYTE}: bring them into this range"
+        )
+    if floats or not in_bytes:
+        return np.ascontiguousarray(array, dtype=np.float32)
+    return np.ascontiguousarray(array, dtype=np.uint8)
+
+
+def _channels_last(images: Any) -> NDArray[Any]:
     array = np.asarray(images)
     if array.dtype.kind not in "buif":
         raise DataError(f"image array: values of type {array.dtype} are not numbers")
@@ -140,11 +174,14 @@ def as_image_array(images: Any) -> Pixels:
             f"image array: shape {np.shape(images)} is not (N, H, W), (N, H, W, C) or "
             "(N, C, H, W) with 1 or 3 channels"
         )
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind in "ui" and array.min() >= 0 and array.max() <= 255:
-        return np.ascontiguousarray(array, dtype=np.uint8)
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return array
+
+
+def _known_scale(array: NDArray[Any]) -> bool | None:
+    """Whether the type alone says that these are floats (True) or bytes (False)."""
+    if array.dtype.kind == "f":
+        return True
+    return False if array.dtype == np.uint8 else None
 
 
 def frame_array(images: Pixels, framing: Framing) -> Pixels:
@@ -171,6 +208,13 @@ def _header_or_reason(path: Path) -> Header | str:
         return read_header(path)
     except UnreadableImageError as error:
         return error.reason
+
+
+def _brightest_or_nothing(path: Path) -> int | None:
+    try:
+        return brightest_pixel(path)
+    except UnreadableImageError:
+        return None  # it is rejected with its reason when it is loaded
 
 
 def _pixels_or_reason(path: Path, framing: Framing) -> tuple[NDArray[np.uint8], bytes] | str:

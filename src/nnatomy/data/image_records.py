@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from nnatomy.data.image_codec import read_number
 from nnatomy.data.image_decode import Framing, Header
 from nnatomy.data.image_files import EXTENSIONS, ImageFiles, SplitName, natural_key
-from nnatomy.data.image_load import Loaded, Pixels, load_array, load_files, read_headers
+from nnatomy.data.image_load import (
+    Loaded,
+    Pixels,
+    load_array,
+    load_files,
+    read_headers,
+    white_level,
+)
 from nnatomy.data.quality import Finding, Rejected
+from nnatomy.data.table_target import read_target
 from nnatomy.data.task import Task
 from nnatomy.data.task_inference import infer_task
 from nnatomy.errors import DataError
 from nnatomy.types import Label
-
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,14})")
-_FRACTION = re.compile(_INTEGER.pattern + r"(\.[0-9]+)?(e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,13 @@ class ImageRecords:
         """Whether the pixels are floats of their own scale instead of bytes."""
         return self.pixels is not None and self.pixels.dtype != np.uint8
 
+    def white(self, positions: NDArray[np.int64], *, workers: int) -> int:
+        """The value that is white in the 16-bit images among these records."""
+        if self.pixels is not None:
+            return white_level([], [], workers=workers)
+        paths, headers = ([part[i] for i in positions] for part in (self.paths, self.headers))
+        return white_level(paths, headers, workers=workers)
+
     def load(
         self, order: NDArray[np.int64], framing: Framing, *, fitted: int, keep: bool, workers: int
     ) -> Loaded:
@@ -88,17 +98,13 @@ def records_of_files(files: ImageFiles, task: str | None, *, workers: int) -> Im
     labels: list[Label] = []
     good: list[int] = []
     rejected = list(files.rejected)
-    found = zip(
-        read_headers(files.full_paths(), workers=workers),
-        _read_labels(files, task),
-        strict=True,
-    )
+    answers = labels_of_files(files, task)
+    found = zip(read_headers(files.full_paths(), workers=workers), answers, strict=True)
     for i, (header, label) in enumerate(found):
         if isinstance(header, str):
             rejected.append(Rejected(files.paths[i], 0, header))
-        elif label is None:
-            reason = f"label {files.labels[i]!r} is not a number"
-            rejected.append(Rejected(files.paths[i], 0, reason))
+        elif why := _why_unlabelled(label, files.labels[i], task):
+            rejected.append(Rejected(files.paths[i], 0, why))
         else:
             headers.append(header)
             labels.append(label)
@@ -129,11 +135,12 @@ def records_of_array(
     Raises:
         DataError: The numbers of images and labels differ, or there is one class only.
     """
-    answers = np.asarray(labels).reshape(-1).tolist()
+    answers = read_labels(labels, task)
     count, height, width, channels = images.shape
     if len(answers) != count:
         raise DataError(f"image array: {count} images, but {len(answers)} labels")
-    good = [i for i, answer in enumerate(answers) if not _is_missing(answer)]
+    reasons = [_why_unlabelled(answer, answer, task) for answer in answers]
+    good = [i for i, why in enumerate(reasons) if not why]
     kept = [answers[i] for i in good]
     return ImageRecords(
         source="array",
@@ -144,16 +151,41 @@ def records_of_array(
         task=infer_task(kept, target, task=task),
         pixels=images if len(good) == count else images[good],
         read=count,
-        rejected=[
-            Rejected("array", i, "no label")
-            for i, answer in enumerate(answers)
-            if _is_missing(answer)
-        ],
+        rejected=[Rejected("array", i, why) for i, why in enumerate(reasons) if why],
     )
 
 
-def _is_missing(label: Any) -> bool:
-    return label is None or (isinstance(label, float) and math.isnan(label))
+def read_labels(labels: Any, task: str | None, *, is_text: bool = False) -> list[Any]:
+    """Labels by the rules for the target column of a table; None where there is none.
+
+    Args:
+        labels: (N,) or (N, 1): a list, array, tensor or column.
+        task: The wanted task, or None.
+        is_text: Whether texts may stand for numbers.
+    """
+    if hasattr(labels, "detach"):
+        labels = labels.detach().cpu().numpy()
+    if isinstance(labels, np.ndarray):
+        series: pd.Series[Any] = pd.Series(labels.reshape(-1))
+    elif isinstance(labels, pd.Series):
+        series = labels.reset_index(drop=True)
+    else:
+        series = pd.Series(list(labels), dtype=object)
+    return list(read_target(series, is_text=is_text, task=task))
+
+
+def labels_of_files(files: ImageFiles, task: str | None) -> list[Any]:
+    """Listed labels as those of a table; names of folders are texts unless they must be numbers."""
+    if files.layout == "list" or task == "regression":
+        return read_labels(files.labels or (), task, is_text=True)
+    return list(files.labels or ())
+
+
+def _why_unlabelled(label: Any, given: Any, task: str | None) -> str:
+    """Why a record cannot be used because of its label, or an empty text."""
+    if task == "regression" and isinstance(given, str) and not isinstance(label, float):
+        return f"label {given!r} is not a number"
+    return "no label" if label is None else ""
 
 
 def _task_of_files(files: ImageFiles, labels: Sequence[Label], task: str | None) -> Task:
@@ -169,24 +201,6 @@ def _task_of_files(files: ImageFiles, labels: Sequence[Label], task: str | None)
             "two or more"
         )
     return Task("classification", "one folder a class", files.target, classes)
-
-
-def _read_labels(files: ImageFiles, task: str | None) -> list[Label | None]:
-    """Listed labels as numbers where all are written so; None for what must be one and is not.
-
-    Texts such as "007" are names, not numbers: as labels they come back as they went in. Names of
-    folders are texts, unless they are to be numbers.
-    """
-    texts = files.labels or ()
-    if task == "regression":
-        return [read_number(text) for text in texts]
-    if files.layout != "list":
-        return list(texts)
-    if all(_INTEGER.fullmatch(text) for text in texts):
-        return [int(text) for text in texts]
-    if all(_FRACTION.fullmatch(text) for text in texts):
-        return [float(text) for text in texts]
-    return list(texts)
 
 
 def _misnamed(names: Sequence[str], headers: Sequence[Header]) -> list[Finding]:

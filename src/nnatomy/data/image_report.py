@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nnatomy.data.image_codec import ImageCodec, ImageSamples
-from nnatomy.data.image_decode import Header
+from nnatomy.data.image_decode import Framing, Header
 from nnatomy.data.image_records import ImageRecords
 from nnatomy.data.image_stream import ImageFileSamples
 from nnatomy.data.quality import DataReport, Finding
@@ -59,6 +59,7 @@ def image_report(
                 *_copies(records, positions, digests),
                 *_lost_classes(records, codec),
                 *_class_sizes(labels, codec),
+                *_scaled([records.headers[i] for i in used], codec),
                 *records.findings,
             ]
         ),
@@ -136,6 +137,18 @@ def _lost_classes(records: ImageRecords, codec: ImageCodec) -> Iterator[Finding]
         if label not in codec.task.classes:
             message = f"class {label!r} has no usable training image: it is no class"
             yield Finding("empty-class", message, str(label))
+
+
+def _scaled(headers: Sequence[Header], codec: ImageCodec) -> Iterator[Finding]:
+    """16-bit images that leave the upper part of their range empty."""
+    white = codec.framing.white
+    deep = sum(header.deep for header in headers)
+    if deep and white < Framing.white:
+        message = (
+            f"{deep} images have 16 bits, but no training image a pixel above {white}: this value "
+            "is taken for white, and brighter pixels of other images are cut off there"
+        )
+        yield Finding("sixteen-bit-range", message, "image")
 
 
 def _copies(

@@ -61,12 +61,17 @@ class ImageSettings:
             raise SettingError(f"max_rejected: {self.max_rejected} is not a share from 0 to 1")
         self.framing([Header(8, 8, True, "")])  # says now what is wrong with size, channels, fit
 
-    def framing(self, headers: Sequence[Header]) -> Framing:
-        """The form of the network's images, given the headers of the training images."""
+    def framing(self, headers: Sequence[Header], white: int = 65_535) -> Framing:
+        """The form of the network's images.
+
+        Args:
+            headers: Those of the training images.
+            white: What `white_level` gives for the training images.
+        """
         size = (self.size, self.size) if isinstance(self.size, int) else self.size
         seen = 1 if all(header.grey for header in headers) else 3
         channels = seen if self.channels is None else self.channels
-        return Framing(size or _default_size(headers), channels, self.fit)
+        return Framing(size or _default_size(headers), channels, self.fit, white)
 
 
 def prepare_images(
@@ -106,11 +111,17 @@ def prepare_images(
         images, labels = source
         records = records_of_array(as_image_array(images), labels, task, target or "label")
     split = _divide(records, plan)
-    framing = settings.framing([records.headers[i] for i in split.train])
+    white = records.white(split.train, workers=workers)
+    framing = settings.framing([records.headers[i] for i in split.train], white)
     order = np.concatenate([split.train, split.valid, split.test])
     keep = len(order) * int(np.prod(framing.shape)) <= settings.memory_limit
     loaded = records.load(order, framing, fitted=len(split.train), keep=keep, workers=workers)
-    return _assemble(records, split, framing, loaded, settings)
+    usable = _usable_records(records, split, loaded)
+    _check_rejected(records, usable, settings.max_rejected)
+    _check_sets(records, usable, split, plan)
+    prepared = _assemble(records, usable, framing, loaded, settings)
+    prepared.report.split_method = split.method
+    return prepared
 
 
 def _default_size(headers: Sequence[Header]) -> tuple[int, int]:
@@ -128,17 +139,17 @@ def _divide(records: ImageRecords, plan: SplitPlan) -> Split:
     given = np.array(records.splits)
     train, valid, test = (np.flatnonzero(given == name) for name in _SETS)
     if len(train) == 0:
-        raise DataError(f"{records.source}: no usable image in the folder 'train'")
+        raise DataError(f"{records.source}: no usable image is for training")
     if len(valid) and len(test):
-        return Split(train, valid, test, "given by the folders")
+        return Split(train, valid, test, "given by the source")
     drawn = _draw(records, train, plan)
     if not len(valid) and not len(test):
         return drawn
     if len(test):
         train = np.sort(np.concatenate([drawn.train, drawn.test]))
-        return Split(train, drawn.valid, test, f"test given by its folder; valid: {drawn.method}")
+        return Split(train, drawn.valid, test, f"test given by the source; valid: {drawn.method}")
     train = np.sort(np.concatenate([drawn.train, drawn.valid]))
-    return Split(train, valid, drawn.test, f"valid given by its folder; test: {drawn.method}")
+    return Split(train, valid, drawn.test, f"valid given by the source; test: {drawn.method}")
 
 
 def _draw(records: ImageRecords, positions: NDArray[np.int64], plan: SplitPlan) -> Split:
@@ -159,15 +170,23 @@ class _Part:
     rows: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Usable:
+    """The sets without the images that cannot be used, the task they leave, and the others."""
+
+    parts: dict[str, _Part]
+    task: Task
+    rejected: list[Rejected]
+
+
 def _assemble(
     records: ImageRecords,
-    split: Split,
+    usable: _Usable,
     framing: Framing,
     loaded: Loaded,
     settings: ImageSettings,
 ) -> Prepared:
-    parts, task, rejected = _usable_parts(records, split, loaded)
-    _check_rejected(records, parts, rejected, settings.max_rejected)
+    parts, task = usable.parts, usable.task
     mean, std = 0.0, 1.0
     if task.kind == "regression":
         answers = [float(records.labels[i]) for i in parts["train"].positions]
@@ -187,7 +206,7 @@ def _assemble(
         {name: [loaded.digests[row] for row in part.rows] for name, part in parts.items()},
         codec,
     )
-    report.split_method, report.rejected = split.method, rejected
+    report.rejected = usable.rejected
     test_names = [records.names[i] for i in parts["test"].positions]
     return Prepared(
         train=sets["train"],
@@ -200,9 +219,7 @@ def _assemble(
     )
 
 
-def _usable_parts(
-    records: ImageRecords, split: Split, loaded: Loaded
-) -> tuple[dict[str, _Part], Task, list[Rejected]]:
+def _usable_records(records: ImageRecords, split: Split, loaded: Loaded) -> _Usable:
     """The sets without unreadable images, and without classes that no training image shows."""
     order = np.concatenate([split.train, split.valid, split.test])
     rejected = list(records.rejected)
@@ -227,7 +244,7 @@ def _usable_parts(
     parts = {
         name: _Part(order[kept[piece]], piece) for name, piece in zip(_SETS, pieces, strict=True)
     }
-    return parts, task, rejected
+    return _Usable(parts, task, rejected)
 
 
 def _taken(pixels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -237,15 +254,23 @@ def _taken(pixels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     return pixels[rows]
 
 
-def _check_rejected(
-    records: ImageRecords, parts: dict[str, _Part], rejected: list[Rejected], allowed: float
-) -> None:
+def _check_rejected(records: ImageRecords, usable: _Usable, allowed: float) -> None:
+    rejected = usable.rejected
     if len(rejected) > allowed * records.read:
         first = "; ".join(f"{r.file}: {r.reason}" for r in rejected[:3])
         raise DataError(
             f"{records.source}: {len(rejected)} of {records.read} images cannot be used, more than "
             f"the allowed {allowed:.0%}; repair or remove them, or raise max_rejected: {first}"
         )
-    empty = [name for name, part in parts.items() if not len(part.rows)]
-    if empty:
-        raise DataError(f"{records.source}: no usable image in the set {empty[0]}; add images")
+
+
+def _check_sets(records: ImageRecords, usable: _Usable, split: Split, plan: SplitPlan) -> None:
+    """Sets may be empty only where no share was asked for and the source gives no images."""
+    asked = {
+        "train": True,
+        "valid": plan.valid > 0 or len(split.valid) > 0,
+        "test": plan.test > 0 or len(split.test) > 0,
+    }
+    for name, part in usable.parts.items():
+        if asked[name] and not len(part.rows):
+            raise DataError(f"{records.source}: no usable image in the set {name}; add images")

@@ -73,3 +73,8 @@ class DataReport:
     def to_json(self) -> dict[str, Any]:
         """The report as JSON-able values."""
         return {"schema": SCHEMA_VERSION, **asdict(self)}
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 record, 2 records."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

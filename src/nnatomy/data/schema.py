@@ -4,9 +4,9 @@ The rules, in the order in which they are tried on a column of texts:
 
 1. no cell or a single value: *constant*;
 2. only words such as yes and no: *boolean*;
-3. only numbers (missing markers such as NA aside), all with decimal points or all with decimal
-   commas: *number*; codes with leading zeros (007) are no numbers, and whole numbers that are
-   unique and evenly spaced are row numbers: *id*;
+3. only numbers (missing markers such as NA aside), written alike with decimal points or commas,
+   thousands marks or one unit: *number*; codes with leading zeros (007) are no numbers, and whole
+   numbers that are unique and evenly spaced are row numbers, unless named like a time: *id*;
 4. only dates of one format: *date*;
 5. at most 100 different texts, and at most half of the cells different: *category*;
 6. otherwise *id* (every cell different) or *text*, which are not used.
@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nnatomy.data import table_cells
-from nnatomy.data.quality import Finding
+from nnatomy.data import number_text, table_cells
+from nnatomy.data.number_text import MAX_ODD_SHARE, NumberFormat, Writing
+from nnatomy.data.quality import Finding, counted
 from nnatomy.data.table_cells import Floats, Objects, Rows
 from nnatomy.errors import DataError, nearest
 
@@ -36,8 +37,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 USED_KINDS = ("number", "category", "boolean", "date")
 MAX_LEVELS = 100
 MAX_LEVEL_SHARE = 0.5
-MAX_ODD_SHARE = 0.01
-"""A column of texts with at most this share of cells that are no numbers is still a number."""
+SERIES_NAMES = frozenset({"year", "time", "x", "t", "age", "hour", "day", "month", "week"})
+"""Columns of these names are amounts even where they run like row numbers."""
+
+ROW_NUMBER = "unique whole numbers without gaps: a row number"
+_SAMPLE = 1000
 
 _FORMATS = (
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?"), ("ISO8601",)),
@@ -59,6 +63,8 @@ class Column:
         reason: Why it is thought to hold that.
         comma: Whether numbers are written with a decimal comma.
         date_format: Format of dates that are written as text.
+        thousands: Whether thousands are marked by commas.
+        unit: What stands before or behind every number.
     """
 
     name: str
@@ -66,6 +72,13 @@ class Column:
     reason: str
     comma: bool = False
     date_format: str = "ISO8601"
+    thousands: bool = False
+    unit: str = ""
+
+    @property
+    def form(self) -> NumberFormat:
+        """How its numbers are written."""
+        return NumberFormat(self.comma, self.thousands, self.unit)
 
     @property
     def is_used(self) -> bool:
@@ -75,7 +88,7 @@ class Column:
     def read(self, series: pd.Series[Any]) -> tuple[Floats | Objects, Rows]:
         """Typed values (float64, or level texts) and the positions of cells that do not fit."""
         if self.kind == "number":
-            return table_cells.numbers(series, self.comma)
+            return table_cells.numbers(series, self.form)
         if self.kind == "boolean":
             return table_cells.booleans(series)
         if self.kind == "date":
@@ -139,7 +152,12 @@ def check_kinds(kinds: Mapping[str, str], names: list[str]) -> None:
 
 
 def infer_column(
-    series: pd.Series[Any], name: str, *, is_text: bool, kind: Kind | None = None
+    series: pd.Series[Any],
+    name: str,
+    *,
+    is_text: bool,
+    kind: Kind | None = None,
+    commas_elsewhere: bool = False,
 ) -> TypedColumn:
     """Find out what a column holds.
 
@@ -148,9 +166,10 @@ def infer_column(
         name: Its name.
         is_text: Whether texts may stand for numbers, dates or booleans.
         kind: What the user says it holds; None to infer it.
+        commas_elsewhere: Whether other columns have decimal commas for sure.
     """
     if kind is not None:
-        return _as_told(series, name, kind)
+        return _as_told(series, name, kind, commas_elsewhere)
     dtype = series.dtype
     if pd.api.types.is_bool_dtype(dtype):
         return _typed(series, Column(name, "boolean", "of boolean type"))
@@ -159,58 +178,73 @@ def infer_column(
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return _typed(series, Column(name, "date", "of date-time type"))
     if is_text:
-        return _from_text(series, name)
+        return _from_text(series, name, commas_elsewhere)
     if isinstance(dtype, pd.CategoricalDtype):
         return _levels(series, name)
     return _from_objects(series, name)
 
 
-def _as_told(series: pd.Series[Any], name: str, kind: Kind) -> TypedColumn:
+def _as_told(series: pd.Series[Any], name: str, kind: Kind, commas_elsewhere: bool) -> TypedColumn:
     column = Column(name, kind, "given by the user")
-    if kind == "number" and len(column.read(series)[1]):
-        comma = replace(column, comma=True)
-        column = min(column, comma, key=lambda c: len(c.read(series)[1]))
+    findings: tuple[Finding, ...] = ()
+    if kind == "number" and (commas_elsewhere or len(column.read(series)[1])):
+        writing = number_text.recognize(
+            table_cells.count_texts(series), commas_elsewhere=commas_elsewhere
+        )
+        column = _written(column, writing)
+        findings = writing.findings(name)
     if kind == "date":
         texts = [cell for cell in table_cells.factorize(series)[1] if isinstance(cell, str)]
         formats = {f for _, formats in _FORMATS for f in formats if texts}
         options = [column, *(replace(column, date_format=f) for f in sorted(formats))]
-        column = min(options, key=lambda c: len(c.read(series)[1]))
-    return _typed(series, column)
+        odd = [len(option.read(series)[1]) for option in options]
+        column = options[odd.index(min(odd))]
+        if odd.count(min(odd)) > 1 and "/" in column.date_format:
+            findings = (_ambiguous_dates(name),)
+    typed = _typed(series, column)
+    return replace(typed, findings=(*findings, *typed.findings))
 
 
-def _from_text(series: pd.Series[Any], name: str) -> TypedColumn:
+def _written(column: Column, writing: Writing) -> Column:
+    return replace(column, **asdict(writing.format))
+
+
+def _from_text(series: pd.Series[Any], name: str, commas_elsewhere: bool) -> TypedColumn:
     number = Column(name, "number", "every cell is a number")
     values, odd = table_cells.numbers(series)
-    if not len(odd) and not np.isnan(values).all():
-        if not _is_code(series, values):
-            return _number(series, number, values)
-        found = _levels(series, name)
-        return replace(found, column=replace(found.column, reason="codes with leading zeros"))
-    distinct = table_cells.factorize(series)[1]
-    solid = [cell.strip() for cell in distinct if not table_cells.is_marker(cell)]
-    if not solid:
+    plain = not len(odd) and not np.isnan(values).all()
+    if plain and not (
+        commas_elsewhere and number_text.points_may_mark_thousands(series.head(_SAMPLE))
+    ):
+        return _amounts(series, number, values)
+    if not (texts := table_cells.count_texts(series)):
         return _typed(series, Column(name, "constant", "every cell is empty"))
-    words = {cell.lower() for cell in solid}
+    words = {cell.strip().lower() for cell in texts}
     if words <= table_cells.TRUE_WORDS | table_cells.FALSE_WORDS and len(words) == 2:
         reason = f"only the words {' and '.join(sorted(words))}"
         return _typed(series, Column(name, "boolean", reason))
-    if all("," in cell or cell.lstrip("+-").isdigit() for cell in solid):
-        column = replace(number, comma=True, reason="every cell is a number with a decimal comma")
-        if not len(column.read(series)[1]):
-            message = f"{name!r} was read with decimal commas: {solid[0]!r} is {_example(solid[0])}"
-            return _number(series, column, finding=Finding("decimal-comma", message, name))
-    return (
-        _date(series, name, solid) or _mostly_number(series, number, odd) or _levels(series, name)
-    )
+    writing = number_text.recognize(texts, commas_elsewhere=commas_elsewhere)
+    number, findings = _written(number, writing), writing.findings(name)
+    if not writing.odd:
+        return _amounts(series, number, table_cells.numbers(series, number.form)[0], findings)
+    found = _date(series, name, next(iter(texts)).strip())
+    found = found or _mostly_number(series, number, writing.odd, findings)
+    return found or _levels(series, name)
+
+
+def _amounts(
+    series: pd.Series[Any], column: Column, values: Floats, findings: tuple[Finding, ...] = ()
+) -> TypedColumn:
+    """A column of numbers, or of codes that look like numbers."""
+    if not _is_code(series, values):
+        return _number(series, column, values, findings)
+    found = _levels(series, column.name)
+    return replace(found, column=replace(found.column, reason="codes with leading zeros"))
 
 
 def _is_code(series: pd.Series[Any], values: Floats) -> bool:
     known = values[np.isfinite(values)]
     return bool((known == np.floor(known)).all()) and table_cells.has_leading_zeros(series)
-
-
-def _example(cell: str) -> float | None:
-    return table_cells.parse_number(cell, comma=True)
 
 
 def _from_objects(series: pd.Series[Any], name: str) -> TypedColumn:
@@ -227,7 +261,11 @@ def _from_objects(series: pd.Series[Any], name: str) -> TypedColumn:
     if inferred.startswith("mixed"):
         column = Column(name, "number", "every cell is a number or a missing marker")
         values, odd = table_cells.numbers(series)
-        few = _mostly_number(series, column, odd) if len(odd) else _number(series, column, values)
+        few = (
+            _mostly_number(series, column, len(odd))
+            if len(odd)
+            else _number(series, column, values)
+        )
         if few is not None and few.unique:
             return few
     found = _levels(series, name)
@@ -244,21 +282,22 @@ def _number(
     series: pd.Series[Any],
     column: Column,
     values: Floats | None = None,
-    finding: Finding | None = None,
+    findings: tuple[Finding, ...] = (),
 ) -> TypedColumn:
     """A column of numbers, unless it is constant or counts the rows."""
     if values is None:
-        values = table_cells.numbers(series, column.comma)[0]
+        values = table_cells.numbers(series, column.form)[0]
     known = values[~np.isnan(values)]
     unique = len(pd.unique(known))
-    findings = () if finding is None else (finding,)
     if unique <= 1 and len(known) in (0, len(values)):
         reason = f"every cell is {known[0]:g}" if len(known) else "every cell is empty"
         column = replace(column, kind="constant", reason=reason)
-    elif unique == len(values) and _counts_rows(values):
-        column = replace(
-            column, kind="id", reason="unique whole numbers without gaps: a row number"
-        )
+    elif (
+        unique == len(values)
+        and column.name.strip().lower() not in SERIES_NAMES
+        and _counts_rows(values)
+    ):
+        column = replace(column, kind="id", reason=ROW_NUMBER)
     return TypedColumn(column, values, unique, findings)
 
 
@@ -270,9 +309,19 @@ def _counts_rows(values: Floats) -> bool:
     return dense or bool((steps == steps[0]).all())
 
 
-def _date(series: pd.Series[Any], name: str, solid: list[str]) -> TypedColumn | None:
+def varying(typed: TypedColumn, train: Rows) -> TypedColumn:
+    """The column, or a constant one where it does not vary in the training rows."""
+    values = typed.values[train]
+    known = values[pd.notna(values)]
+    if not typed.column.is_used or len(pd.unique(known)) > 1 or 0 < len(known) < len(values):
+        return typed
+    reason = "one value in the training records" if len(known) else "empty in the training records"
+    return replace(typed, column=replace(typed.column, kind="constant", reason=reason))
+
+
+def _date(series: pd.Series[Any], name: str, first: str) -> TypedColumn | None:
     """The column as dates when one format fits every cell."""
-    formats = next((f for pattern, f in _FORMATS if pattern.fullmatch(solid[0])), ())
+    formats = next((f for pattern, f in _FORMATS if pattern.fullmatch(first)), ())
     fitting = []
     for date_format in formats:
         column = Column(name, "date", f"every cell is a date ({date_format})", False, date_format)
@@ -283,15 +332,25 @@ def _date(series: pd.Series[Any], name: str, solid: list[str]) -> TypedColumn | 
     found = _typed(series, fitting[0])
     if len(fitting) == 1:
         return found
-    message = f"the dates of {name!r} may be day/month or month/day; they were read as day/month"
-    return replace(found, findings=(Finding("ambiguous-dates", message, name),))
+    return replace(found, findings=(_ambiguous_dates(name),))
 
 
-def _mostly_number(series: pd.Series[Any], column: Column, odd: Rows) -> TypedColumn | None:
+def _ambiguous_dates(name: str) -> Finding:
+    message = (
+        f"the dates of {name!r} may be day/month or month/day; they were read as day/month; "
+        "write them as 2024-12-31"
+    )
+    return Finding("ambiguous-dates", message, name)
+
+
+def _mostly_number(
+    series: pd.Series[Any], column: Column, odd: int, findings: tuple[Finding, ...] = ()
+) -> TypedColumn | None:
     """The column as numbers when nearly every cell is one; the others count as missing."""
-    if len(odd) > MAX_ODD_SHARE * len(series):
+    if odd > MAX_ODD_SHARE * len(series):
         return None
-    return _typed(series, replace(column, reason=f"all cells but {len(odd)} are numbers"))
+    found = _typed(series, replace(column, reason=f"all cells but {odd} are numbers"))
+    return replace(found, findings=(*findings, *found.findings))
 
 
 def _levels(series: pd.Series[Any], name: str) -> TypedColumn:
@@ -302,7 +361,7 @@ def _levels(series: pd.Series[Any], name: str) -> TypedColumn:
     unique = len(pd.unique(known))
     findings = []
     for texts in table_cells.twins(distinct).values():
-        spellings = ", ".join(repr(text) for text in texts)
+        spellings = ", ".join(map(repr, texts))
         message = f"{spellings} in {name!r} differ only in Unicode form or spaces: taken as one"
         findings.append(Finding("unicode-twins", message, name))
     if unique <= 1 and len(known) in (0, len(values)):
@@ -333,8 +392,8 @@ def read_column(series: pd.Series[Any], column: Column) -> TypedColumn:
     findings: tuple[Finding, ...] = ()
     if len(odd):
         cells = ", ".join(repr(series.iloc[i]) for i in odd[:3])
-        what = f"{len(odd)} cells of {column.name!r} are no {column.kind}"
-        message = f"{what} and count as missing: {cells}"
+        what = f"{counted(len(odd), 'cell')} of {column.name!r}"
+        message = f"{what} without a {column.kind}, taken as missing: {cells}"
         findings = (Finding("odd-cells", message, column.name),)
     unique = len(pd.unique(values[pd.notna(values)]))
     return TypedColumn(column, values, unique, findings)

@@ -33,6 +33,7 @@ _KNOWN = (
 )
 _SAMPLE_LINES = 50
 _SENTENCE_WORDS = 4
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def open_source(source: Any, *, target: str | None = None) -> OpenedSource:
         return _open_pair(*source, target)
     if _is_frame(source):
         return OpenedSource("table", source, "DataFrame", target)
-    axes = np.ndim(source)
+    axes = _axes(source)
     if axes == 2:
         return OpenedSource("table", _as_array(source), "array", target)
     if axes in (3, 4):
@@ -130,25 +131,39 @@ def prepare(
 
 def _open_named(source: str | Path, target: str | None) -> OpenedSource:
     path = Path(source)
-    if path.exists():
+    if "\n" in str(source):
+        raise DataError("the text has several lines: give the path of a file, not its content")
+    if _exists(path):
         kind = _kind_of_path(path)
         data = scan_images(path, target=target) if kind == "images" else path
         return OpenedSource(kind, data, str(source), target)
     if str(source) in bundled_names():
         return _open_bundled(str(source), target)
     folder = path.parent
-    beside = [str(folder / p.name) for p in folder.iterdir()] if folder.is_dir() else []
+    is_folder = _exists(folder) and folder.is_dir()
+    beside = [str(folder / p.name) for p in folder.iterdir()] if is_folder else []
     close = get_close_matches(str(path), [*beside, *bundled_names()], n=1)
     raise DataError(
-        f"{source}: no such file, folder or bundled data set; "
+        f"{_shortened(str(source))}: no such file, folder or bundled data set; "
         f"{nearest(str(path), close or bundled_names())}"
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long for a name, not to be looked at, or a NUL inside
+        return False
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 def _kind_of_path(path: Path) -> SourceKind:
     """The kind of data of an existing file or folder: a further kind is to be recognised here."""
     ending = path.suffix.lower()
-    if path.is_dir() or ending in EXTENSIONS or (ending == ".csv" and is_image_list(path)):
+    if path.is_dir() or ending in EXTENSIONS or is_image_list(path):
         return "images"
     if ending in _TEXT_ENDINGS and _holds_sentences(path):
         raise DataError(f"{path}: holds sentences, which cannot be learned from yet; {_KNOWN}")
@@ -182,9 +197,9 @@ def _open_bundled(name: str, target: str | None) -> OpenedSource:
 
 
 def _open_pair(X: Any, y: Any, target: str | None) -> OpenedSource:
-    if not _is_frame(X) and np.ndim(X) in (3, 4):
+    if not _is_frame(X) and _axes(X) in (3, 4):
         return OpenedSource("images", (X, y), "array", target)
-    if not _is_frame(X) and np.ndim(X) != 2:
+    if not _is_frame(X) and _axes(X) != 2:
         raise DataError(f"an array of shape {np.shape(X)} holds no records; {_KNOWN}")
     name = target or str(getattr(y, "name", None) or "target")
     if _is_frame(X):
@@ -192,16 +207,26 @@ def _open_pair(X: Any, y: Any, target: str | None) -> OpenedSource:
     else:
         array = _as_array(X)
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+    _axes(y)
     answers = np.asarray(y)
     if answers.size != len(frame):
         raise DataError(f"X has {len(frame)} records, but y has {answers.size}")
-    if name in frame.columns:
+    if name in map(str, frame.columns):
         raise DataError(f"X already has a column {name!r}; give y another name with target")
     return OpenedSource("table", frame.assign(**{name: answers.reshape(-1)}), "array", name)
 
 
 def _is_frame(source: Any) -> bool:
     return isinstance(source, pd.DataFrame) or hasattr(source, "to_pandas")
+
+
+def _axes(source: Any) -> int:
+    try:
+        return np.ndim(source)
+    except ValueError as error:
+        raise DataError(
+            "the records of a list must all have the same length; give a data frame or an array"
+        ) from error
 
 
 def _as_array(source: Any) -> NDArray[Any]:

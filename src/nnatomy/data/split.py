@@ -21,6 +21,9 @@ class SplitPlan:
         seed: Seed of the shuffle.
         group: Column whose equal values must stay in one split.
         time: Column by which the records are ordered: the newest are the test set.
+
+    Raises:
+        SettingError: The shares or the seed are not usable.
     """
 
     valid: float = 0.15
@@ -28,6 +31,18 @@ class SplitPlan:
     seed: int = 0
     group: str | None = None
     time: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, share in (("valid", self.valid), ("test", self.test)):
+            if not (isinstance(share, (int, float)) and 0 <= share < 1):
+                raise SettingError(f"{name} must be a share from 0 to below 1, not {share!r}")
+        if self.valid + self.test >= 1:
+            total = self.valid + self.test
+            raise SettingError(
+                f"valid and test shares take {total:g} of the records: nothing to train on"
+            )
+        if not isinstance(self.seed, (int, np.integer)) or self.seed < 0:
+            raise SettingError(f"seed must be a whole number from 0, not {self.seed!r}")
 
 
 @dataclass(frozen=True)
@@ -64,10 +79,9 @@ def split_records(
             set, and records of the same time stay together.
 
     Raises:
-        SettingError: The shares are not usable, or both groups and times are given.
+        SettingError: Both groups and times are given.
         DataError: There are too few records, groups or different times.
     """
-    _check_plan(plan)
     if groups is not None and times is not None:
         raise SettingError("split by group or by time, not by both; leave one of them out")
     if count < MIN_RECORDS:
@@ -83,18 +97,6 @@ def split_records(
     order = rng.permutation(count)
     valid, test = wanted
     return _split(order[valid + test :], order[test : valid + test], order[:test], "at random")
-
-
-def _check_plan(plan: SplitPlan) -> None:
-    shares = (("valid", plan.valid), ("test", plan.test))
-    for name, share in shares:
-        if not 0 <= share < 1:
-            raise SettingError(f"{name} share {share} is not usable; give one from 0 to below 1")
-    if plan.valid + plan.test >= 1:
-        total = plan.valid + plan.test
-        raise SettingError(
-            f"valid and test shares take {total:g} of the records: nothing to train on"
-        )
 
 
 def _sizes(count: int, plan: SplitPlan) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,22 @@ from nnatomy.data import table_quality
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.quality import DataReport, Finding, Rejected
 from nnatomy.data.samples import TensorSamples
-from nnatomy.data.schema import Kind, Schema, TypedColumn, check_kinds, infer_column
+from nnatomy.data.schema import (
+    ROW_NUMBER,
+    Kind,
+    Schema,
+    TypedColumn,
+    check_kinds,
+    infer_column,
+    read_column,
+    varying,
+)
 from nnatomy.data.split import Split, SplitPlan, split_records
 from nnatomy.data.table_cells import Floats, Objects
 from nnatomy.data.table_codec import TableCodec, TypedReader, encode_rows
 from nnatomy.data.table_encode import Code, Encoder, Tally, fit_code, mean_and_std
 from nnatomy.data.table_file import STREAM_BYTES, AnyTable, open_table
-from nnatomy.data.table_target import Answers, find_answers, reject
+from nnatomy.data.table_target import Answers, find_answers, has_decimal_commas, reject
 from nnatomy.data.task import Task
 from nnatomy.data.task_inference import choose_target
 from nnatomy.errors import DataError, nearest
@@ -43,6 +52,30 @@ class _Profile:
     digests: dict[str, str] = field(default_factory=dict)
     hashes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(1, np.uint64))
     findings: list[Finding] = field(default_factory=list)
+
+    def add(self, typed: TypedColumn, role: str | None) -> None:
+        """Take down one column; `role` says what it is for when it is no feature."""
+        name = typed.column.name
+        hashes = _hash(typed.values)
+        self.digests[name] = hashlib.sha256(hashes.tobytes()).hexdigest()
+        used = role is None and typed.column.is_used
+        self.entries[name] = {
+            "name": name,
+            "kind": typed.column.kind,
+            "reason": typed.column.reason,
+            "used": used,
+            "missing": int(typed.missing.sum()),
+            "unique": typed.unique,
+            "treatment": "not used" if role is None else role,
+        }
+        if role is None:
+            self.reader.remember(typed)
+            self.findings += table_quality.check_column(typed)
+        elif role != "target":  # the target is read by rules of its own
+            self.findings += typed.findings
+        if used:
+            self.features.append(name)
+            self.hashes = self.hashes * _HASH_FACTOR ^ hashes
 
     def fingerprint(self) -> str:
         """sha256 over the names and values of all columns."""
@@ -75,16 +108,17 @@ def prepare_table(
         DataError: The table cannot be used; the message says what to change.
         SettingError: The task or the plan is not usable.
     """
-    plan, kinds = plan or SplitPlan(), kinds or {}
+    plan, kinds = _named(plan or SplitPlan()), {str(k): kind for k, kind in (kinds or {}).items()}
     table = open_table(source, stream_bytes)
     _check_names(table, kinds, plan)
     name, why = choose_target(table.names, target)
     if name in kinds:
         raise DataError(f"kinds: {name!r} is the target; give the task instead of its kind")
-    order, usable, rejected = _order(table, name, plan)
+    order, usable, rejected = _order(table, name, plan, kinds)
     found, answers = find_answers(table, name, task, usable)
     split = _split(found, answers, order, plan)
-    profile = _profile(table, kinds, {name: "target", plan.group: "group", plan.time: "time"})
+    roles = {name: "target", plan.group: "group", plan.time: "time"}
+    profile = _profile(table, kinds, roles, answers.rows[split.train])
     codec = _fit(profile, found, answers, split)
     if plan.group is None:
         _check_identities(profile, answers.rows, split)
@@ -104,7 +138,7 @@ def prepare_table(
     encoding = [finding for finding in tally.findings() if finding.code != "infinite"]
     twins = table_quality.check_twins(profile.hashes[answers.rows], split, plan.group is not None)
     report.findings = table_quality.by_weight(
-        [*table.findings, *notes, *twins, *profile.findings, *encoding]
+        [*table.findings, *answers.findings, *notes, *twins, *profile.findings, *encoding]
     )
     test_rows = answers.rows[split.test]
 
@@ -115,6 +149,12 @@ def prepare_table(
     return Prepared(train, valid, test, codec, report, (codec.encoder.width,), show)
 
 
+def _named(plan: SplitPlan) -> SplitPlan:
+    """The plan with names as texts: columns of a frame may have numbers for names."""
+    group, time = (None if name is None else str(name) for name in (plan.group, plan.time))
+    return replace(plan, group=group, time=time)
+
+
 def _check_names(table: AnyTable, kinds: Mapping[str, Kind], plan: SplitPlan) -> None:
     check_kinds(kinds, table.names)
     for role, name in (("group", plan.group), ("time", plan.time)):
@@ -123,7 +163,7 @@ def _check_names(table: AnyTable, kinds: Mapping[str, Kind], plan: SplitPlan) ->
 
 
 def _order(
-    table: AnyTable, target: str, plan: SplitPlan
+    table: AnyTable, target: str, plan: SplitPlan, kinds: Mapping[str, Kind]
 ) -> tuple[NDArray[Any] | None, NDArray[np.bool_], list[Rejected]]:
     """Values of the group or time column, the rows that have one, and the other rows."""
     name = plan.group or plan.time
@@ -131,12 +171,29 @@ def _order(
         return None, np.ones(len(table), dtype=bool), []
     if name == target:
         raise DataError(f"{name!r} cannot both be the target and decide the split")
-    typed = infer_column(table.column(name), name, is_text=table.is_text)
-    if plan.time and typed.values.dtype != np.float64:
-        raise DataError(f"the time column {name!r} holds neither numbers nor dates")
+    typed = infer_column(
+        table.column(name),
+        name,
+        is_text=table.is_text,
+        kind=kinds.get(name),
+        commas_elsewhere=has_decimal_commas(table),
+    )
+    if plan.time:
+        _check_time(typed)
     reason = f"no value in the {'group' if plan.group else 'time'} column {name!r}"
     rejected = reject(table, np.flatnonzero(typed.missing), reason)
     return typed.values, ~typed.missing, rejected
+
+
+def _check_time(typed: TypedColumn) -> None:
+    name = typed.column.name
+    if typed.values.dtype != np.float64:
+        raise DataError(f"the time column {name!r} holds neither numbers nor dates")
+    if any(finding.code == "ambiguous-dates" for finding in typed.findings):
+        raise DataError(
+            f"the dates of the time column {name!r} may be day/month or month/day, and the split "
+            "would mix past and future if guessed wrong: write them as 2024-12-31"
+        )
 
 
 def _split(task: Task, answers: Answers, order: NDArray[Any] | None, plan: SplitPlan) -> Split:
@@ -153,35 +210,51 @@ def _split(task: Task, answers: Answers, order: NDArray[Any] | None, plan: Split
 
 
 def _profile(
-    table: AnyTable, kinds: Mapping[str, Kind], roles: Mapping[str | None, str]
+    table: AnyTable,
+    kinds: Mapping[str, Kind],
+    roles: Mapping[str | None, str],
+    train: NDArray[np.int64],
 ) -> _Profile:
-    """Find out what every column holds, one column at a time."""
+    """Find out what every column holds, one column at a time.
+
+    Args:
+        table: The table.
+        kinds: What the user says the columns hold.
+        roles: What columns are for that are no features.
+        train: Positions of the training rows: a feature must have two values there.
+    """
     profile = _Profile(TypedReader(table), hashes=np.zeros(len(table), np.uint64))
+    commas = has_decimal_commas(table)
     for name in table.names:
-        series = table.column(name)
-        typed = infer_column(series, name, is_text=table.is_text, kind=kinds.get(name))
-        hashes = _hash(typed.values)
-        profile.digests[name] = hashlib.sha256(hashes.tobytes()).hexdigest()
-        role = roles.get(name)
-        used = role is None and typed.column.is_used
-        profile.entries[name] = {
-            "name": name,
-            "kind": typed.column.kind,
-            "reason": typed.column.reason,
-            "used": used,
-            "missing": int(typed.missing.sum()),
-            "unique": typed.unique,
-            "treatment": "not used" if role is None else role,
-        }
-        if role is None:
-            profile.reader.remember(typed)
-            profile.findings += table_quality.check_column(typed)
-        if used:
-            profile.features.append(name)
-            profile.hashes = profile.hashes * _HASH_FACTOR ^ hashes
+        typed = infer_column(
+            table.column(name),
+            name,
+            is_text=table.is_text,
+            kind=kinds.get(name),
+            commas_elsewhere=commas,
+        )
+        profile.add(varying(typed, train), roles.get(name))
+    if not profile.features:
+        _use_counts(profile, train)
     digests = {name: profile.digests[name] for name in profile.features}
     profile.findings += table_quality.check_duplicate_columns(digests)
     return profile
+
+
+def _use_counts(profile: _Profile, train: NDArray[np.int64]) -> None:
+    """Where nothing else can be learned from, take columns that run like row numbers as amounts."""
+    for name, entry in list(profile.entries.items()):
+        is_count = entry["kind"] == "id" and entry["reason"] == ROW_NUMBER
+        if not is_count or name not in profile.reader.columns:
+            continue
+        if table_quality.speaks_of_identity(name):
+            continue
+        told = replace(profile.reader.columns[name], kind="number")
+        typed = read_column(profile.reader.table.column(name), told)
+        profile.findings = [f for f in profile.findings if f.where != name]
+        profile.add(varying(typed, train), None)
+        message = f"{name!r} runs like a row number and is used, as there is no other column"
+        profile.findings.append(Finding("row-number-used", message, name))
 
 
 def _hash(values: Floats | Objects) -> NDArray[np.uint64]:

@@ -8,7 +8,6 @@ missing, and the caller reports them.
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
@@ -22,6 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nnatomy.data import number_text
+from nnatomy.data.number_text import NumberFormat
+
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.int64]
 Objects: TypeAlias = NDArray[np.object_]
@@ -34,10 +36,7 @@ MISSING_MARKERS = frozenset(
 TRUE_WORDS = frozenset({"true", "yes", "t", "y"})
 FALSE_WORDS = frozenset({"false", "no", "f", "n"})
 
-_POINT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.I | re.ASCII)
-_COMMA = re.compile(
-    r"[+-]?(?:\d{1,3}(?:\.\d{3})+,\d+|\d+(?:,\d*)?|,\d+)(?:e[+-]?\d+)?", re.I | re.A
-)
+PLAIN = NumberFormat()
 _ARROW_REFUSALS = (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError)
 _MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -57,17 +56,10 @@ def is_marker(cell: object) -> bool:
     return cell.strip().lower() in MISSING_MARKERS if isinstance(cell, str) else is_missing(cell)
 
 
-def parse_number(cell: object, comma: bool = False) -> float | None:
+def parse_number(cell: object, form: NumberFormat = PLAIN) -> float | None:
     """The number in a cell: NaN for a missing one, None for something else."""
     if isinstance(cell, str):
-        text = cell.strip()
-        if text.lower() in MISSING_MARKERS:
-            return math.nan
-        if comma:
-            if not _COMMA.fullmatch(text):
-                return None
-            text = text.replace(".", "").replace(",", ".")
-        return float(text) if _POINT.fullmatch(text) else None
+        return math.nan if is_marker(cell) else number_text.parse(cell, form)
     if is_missing(cell):
         return math.nan
     if isinstance(cell, (int, float, Decimal, np.number, np.bool_)):
@@ -116,15 +108,23 @@ def factorize(series: pd.Series[Any]) -> tuple[Rows, list[Any]]:
     return codes, [cell for _, cell in known]
 
 
-def numbers(series: pd.Series[Any], comma: bool = False) -> tuple[Floats, Rows]:
+def count_texts(series: pd.Series[Any]) -> dict[str, int]:
+    """The different texts of a column, missing markers aside, and how often each occurs."""
+    codes, distinct = factorize(series)
+    counts = np.bincount(codes[codes >= 0], minlength=len(distinct)).tolist()
+    pairs = zip(distinct, counts, strict=True)
+    return {cell: n for cell, n in pairs if isinstance(cell, str) and not is_marker(cell)}
+
+
+def numbers(series: pd.Series[Any], form: NumberFormat = PLAIN) -> tuple[Floats, Rows]:
     """The column as float64 with NaN where missing, and the positions of odd cells."""
     dtype = series.dtype
     if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan), np.empty(0, np.int64)
-    fast = None if comma else _fast_numbers(series)
+    fast = _fast_numbers(series) if form == PLAIN else None
     if fast is not None:
         return fast, np.empty(0, np.int64)
-    return _by_distinct(series, lambda cell: parse_number(cell, comma))
+    return _by_distinct(series, lambda cell: parse_number(cell, form))
 
 
 def _fast_numbers(series: pd.Series[Any]) -> Floats | None:

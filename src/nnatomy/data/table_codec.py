@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,11 @@ from nnatomy.data.table_cells import Floats, Objects
 from nnatomy.data.table_encode import Encoder, Inputs, Tally
 from nnatomy.data.table_file import AnyTable, Table, open_table
 from nnatomy.data.table_target import match_answers
+from nnatomy.data.target_code import TargetCode, description
 from nnatomy.data.task import Task
-from nnatomy.errors import DataError, IntegrityError, nearest
-
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+from nnatomy.errors import DataError, nearest
 
 
-@dataclass
 class TableCodec:
     """Encodes tables like the training table.
 
@@ -35,25 +32,30 @@ class TableCodec:
         schema: Feature columns, in the order of the network's inputs.
         encoder: Their codes, fitted on the training records.
         target_mean: Mean of the training answers of a regression.
-        target_std: Standard deviation of these answers; targets are (value - mean) / std.
+        target_std: Standard deviation of these answers; see `TargetCode`.
     """
 
-    task: Task
-    schema: Schema
-    encoder: Encoder
-    target_mean: float = 0.0
-    target_std: float = 1.0
+    def __init__(
+        self,
+        task: Task,
+        schema: Schema,
+        encoder: Encoder,
+        target_mean: float = 0.0,
+        target_std: float = 1.0,
+    ) -> None:
+        self.task = task
+        self.schema = schema
+        self.encoder = encoder
+        self.target = TargetCode(task, target_mean, target_std)
 
     def to_json(self) -> dict[str, Any]:
         """The codec as JSON-able values; floats keep all their digits."""
         return {
             "format": "table",
             "version": 1,
-            "task": {**asdict(self.task), "classes": list(self.task.classes)},
+            **self.target.to_json(),
             "schema": self.schema.to_json(),
             "encoder": self.encoder.to_json(),
-            "target_mean": self.target_mean,
-            "target_std": self.target_std,
         }
 
     @classmethod
@@ -63,23 +65,13 @@ class TableCodec:
         Raises:
             IntegrityError: The values are not those of a table codec.
         """
-        try:
-            if (values["format"], values["version"]) != ("table", 1):
-                raise ValueError("its format or version is not known")
+        with description(values, "table"):
             schema = Schema.from_json(values["schema"])
             encoder = Encoder.from_json(values["encoder"])
             if [c.name for c in schema.columns] != [c.name for c in encoder.codes]:
                 raise ValueError("its schema and its encoder name different columns")
-            task = values["task"]
-            return cls(
-                Task(task["kind"], task["reason"], task["target"], tuple(task["classes"])),
-                schema,
-                encoder,
-                float(values["target_mean"]),
-                float(values["target_std"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise IntegrityError(f"the description of the table is not usable: {error}") from error
+            target = TargetCode.from_json(values)
+        return cls(target.task, schema, encoder, target.mean, target.std)
 
     def encode(self, source: Any, *, answers: bool = True) -> Encoded:
         """Read and encode a table that has the feature columns, in any order.
@@ -105,27 +97,28 @@ class TableCodec:
         reader = TypedReader(table)
         findings = reader.settle(self.schema.columns)
         inputs = encode_rows(reader, self.encoder, rows, tally)
-        values = np.zeros(len(rows)) if found is None else found.values
+        target = self.target
+        targets = target.blank(len(rows)) if found is None else target.encode(found.values)
         return Encoded(
-            samples=TensorSamples(torch.from_numpy(inputs), self.encode_target(values)),
+            samples=TensorSamples(torch.from_numpy(inputs), targets),
             names=[f"{table.unit} {table.lines[row]}" for row in rows],
             truth=None if found is None else found.truth,
             rejected=[*table.rejected, *(found.rejected if found else ())],
-            findings=[*table.findings, *findings, *tally.findings()],
+            findings=[
+                *table.findings,
+                *(found.findings if found else ()),
+                *findings,
+                *tally.findings(),
+            ],
         )
 
     def encode_target(self, values: NDArray[Any]) -> torch.Tensor:
-        """Class indices (N,) as int64, or numbers (N,) as standardised float32 (N, 1)."""
-        if self.task.kind == "classification":
-            return torch.from_numpy(values.astype(np.int64))
-        with np.errstate(over="ignore"):
-            scaled = (values - self.target_mean) / self.target_std
-        scaled = np.clip(scaled, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
-        return torch.from_numpy(scaled[:, None])
+        """Class indices (N,) as int64, or numbers (N,) as standardized float32 (N, 1)."""
+        return self.target.encode(values)
 
     def decode_value(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Standardised values of a regression, of any shape, in the units of the target."""
-        return np.asarray(values, dtype=np.float64) * self.target_std + self.target_mean
+        """Standardized values of a regression, of any shape, in the units of the target."""
+        return self.target.decode(values)
 
 
 class TypedReader:

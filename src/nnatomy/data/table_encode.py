@@ -61,10 +61,10 @@ class Tally:
 
 
 _EVENTS = {
-    "unknown-category": "{0} records have a level of {1!r} that training lacks or has once: {2}",
-    "filled-missing": "{0} records lack {1!r}, which training always had: the mean was filled in",
-    "infinite": "{0} cells of {1!r} are infinite and count as missing",
-    "clipped-values": "{0} values of {1!r} are over 1000 deviations from the mean: clipped there",
+    "unknown-category": "records with a level of {1!r} that training lacks or has once: {0} ({2})",
+    "filled-missing": "records without {1!r}, never missing in training: {0}; filled with the mean",
+    "infinite": "infinite cells of {1!r}, taken as missing: {0}",
+    "clipped-values": "values of {1!r} over 1000 deviations from the mean, clipped there: {0}",
 }
 
 

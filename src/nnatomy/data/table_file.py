@@ -10,6 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -218,9 +219,16 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path} is a folder; give a file that holds a table")
     if not path.exists():
         folder = path.parent
-        others = [p.name for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-        hint = nearest(path.name, others) if others else "check the path"
-        raise DataError(f"{path} does not exist; {hint}")
+        others = sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+        raise DataError(f"{path}: no such file; {_beside(path, others)}")
+
+
+def _beside(path: Path, others: list[str]) -> str:
+    if not others:
+        return "check the path"
+    if get_close_matches(path.name, others, n=1):
+        return nearest(path.name, others)
+    return f"its folder has {', '.join(others[:5])}{', …' if len(others) > 5 else ''}"
 
 
 def _read_text(path: Path) -> Table:

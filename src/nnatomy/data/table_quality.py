@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nnatomy.data.quality import Finding
+from nnatomy.data.quality import Finding, counted
 from nnatomy.data.schema import TypedColumn
 from nnatomy.data.split import Split
 from nnatomy.data.task import Task
@@ -61,18 +61,18 @@ def check_column(typed: TypedColumn) -> list[Finding]:
     else:
         count = int(typed.missing.sum())
         if count:
-            share = f"{count} of {len(typed.values)} cells of {name!r} are missing"
+            share = f"missing cells of {name!r}: {count} of {len(typed.values)}"
             filled = "unknown" if column.kind == "category" else "the training mean"
-            found("missing-values", f"{share}; they are encoded as {filled}")
+            found("missing-values", f"{share}; encoded as {filled}")
     if column.kind in ("number", "boolean"):
         sizes = np.abs(np.asarray(typed.values, dtype=np.float64))
         infinite, huge = int(np.isinf(sizes).sum()), int((sizes > HUGE).sum())
         if infinite:
-            found("infinite", f"{infinite} cells of {name!r} are infinite and count as missing")
+            message = f"{counted(infinite, 'infinite cell')} of {name!r}, taken as missing"
+            found("infinite", message)
         if huge > infinite:
-            message = (
-                f"{huge - infinite} values of {name!r} are beyond ±1e15: wrong units or codes?"
-            )
+            what = counted(huge - infinite, "value")
+            message = f"{what} of {name!r} beyond ±1e15: wrong units or codes?"
             found("huge-values", message)
     return findings
 
@@ -129,7 +129,8 @@ def check_classes(counts: Mapping[Label, int], target: str) -> list[Finding]:
     findings = []
     tiny = [repr(label) for label, count in counts.items() if count < 2]
     if tiny:
-        message = f"{len(tiny)} classes of {target!r} have one record, kept in train: {_few(tiny)}"
+        what = counted(len(tiny), "class", "classes")
+        message = f"{what} of {target!r} with one record only, kept in train: {_few(tiny)}"
         findings.append(Finding("tiny-classes", message, target))
     small, large = min(counts.values()), max(counts.values())
     if large > IMBALANCE * small:
@@ -172,7 +173,7 @@ def check_twins(hashes: NDArray[np.uint64], split: Split, grouped: bool) -> list
         "check the group column" if grouped else "name a group column (--group) that unites them"
     )
     message = (
-        f"{counts['valid']} validation and {counts['test']} test records have an exact twin in "
+        f"{counts['valid']} validation and {counts['test']} test records with an exact twin in "
         f"train, which flatters the result; {advice}, or remove repeated records"
     )
     return [Finding("duplicates-across-splits", message, "train")]
@@ -197,7 +198,7 @@ def check_shared_groups(name: str, values: NDArray[Any], split: Split) -> list[F
     if not shared:
         return []
     message = (
-        f"{shared} held-out records share their {name!r} with training records; "
+        f"held-out records whose {name!r} is that of a training record: {shared}; "
         f"if these belong together, split by it (--group {name!r})"
     )
     return [Finding("shared-groups", message, name)]

@@ -45,6 +45,7 @@ def choose_target(names: Sequence[str], wanted: str | None) -> tuple[str, str]:
     Raises:
         DataError: There is no column of the wanted name, or no other column to learn from.
     """
+    wanted = None if wanted is None else str(wanted)  # columns of a frame may be called 0, 1, …
     if wanted is not None and wanted not in names:
         raise DataError(f"there is no target column {wanted!r}; {nearest(wanted, names)}")
     if len(names) < 2:
@@ -123,9 +124,18 @@ def _label_order(label: Label) -> tuple[bool, float, str]:
     return False, float(label), str(label)
 
 
+def is_regression(task: str) -> bool:
+    """Whether a wanted task, under any of its names, is one of numbers.
+
+    Raises:
+        SettingError: The task is not known.
+    """
+    return _wanted(task) == "regression"
+
+
 def _wanted(task: str) -> TaskKind:
     if task not in _TASK_NAMES:
-        raise SettingError(f"task {task!r} is not known; {nearest(task, _TASK_NAMES)}")
+        raise SettingError(f"task {task!r} is not known; {nearest(str(task), _TASK_NAMES)}")
     return _TASK_NAMES[task]
 
 

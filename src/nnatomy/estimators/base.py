@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 import warnings
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,6 @@ from nnatomy.training.session import Session
 
 _OPEN_ENDED = ("constant", "step")
 """Schedules that do not know where they end; the others are meant to run their full length."""
-
 
 _SEEDS = 2**30
 
@@ -87,6 +89,30 @@ class EpochLines(Observer):
 def draw_seed(random: np.random.RandomState) -> int:
     """A seed for torch from the generator that `random_state` stands for."""
     return int(random.randint(_SEEDS))
+
+
+def number(value: Any) -> float:
+    """The value of a parameter that is to be a number; NaN, which no range holds, for others."""
+    return float(value) if isinstance(value, Real) else math.nan
+
+
+def is_whole(value: Any) -> bool:
+    """Whether the value is a whole number from 1."""
+    return number(value) >= 1 and number(value) % 1 == 0
+
+
+def require_types(estimator: BaseEstimator, texts: Iterable[str], switches: Iterable[str]) -> None:
+    """Refuse parameters that are not texts or not True or False.
+
+    Raises:
+        SettingError: Names the parameter.
+    """
+    for name in texts:
+        value = getattr(estimator, name)
+        require(name, value, isinstance(value, str), "text")
+    for name in switches:
+        value = getattr(estimator, name)
+        require(name, value, isinstance(value, bool | np.bool_), "True or False")
 
 
 def require(name: str, value: Any, met: bool, wanted: str) -> None:

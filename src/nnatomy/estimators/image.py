@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from nnatomy.data.image_codec import ImageCodec
-from nnatomy.data.image_files import scan_images
+from nnatomy.data.image_files import ImageFiles, scan_images
 from nnatomy.data.prepared import Encoded
 from nnatomy.errors import DataError
 from nnatomy.estimators.base import EpochLines, NetworkEstimator, draw_seed, require
@@ -176,13 +176,15 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return settings_from({**entry_of(self.network).defaults, **own, **common})
 
     def _encoded(self, X: Any, *, labels: bool = False) -> Encoded:
-        """Images as inputs of the network, with the labels of their folders if wanted."""
+        """Images as inputs of the network; with labels, those of a folder's test part if any."""
         check_is_fitted(self, "network_")
         if isinstance(X, (str, Path)):
             files = scan_images(X)
-            encoded = self.codec_.encode(files if labels else replace(files, labels=None))
+            encoded = self.codec_.encode(
+                _test_part(files, X) if labels else replace(files, labels=None)
+            )
         else:
-            encoded = self.codec_.encode(paths_in(X) or np.asarray(X))
+            encoded = self.codec_.encode(_images_in(X))
         for rejected in encoded.rejected:
             raise DataError(f"{rejected.file} {rejected.line}: {rejected.reason}")
         return encoded
@@ -209,12 +211,13 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         """Share of the images whose class is found.
 
         Args:
-            X: Images, as for `fit`.
+            X: Images, as for `fit`. Of a folder with a part called "test", and of a list with a
+                column split, only these test images count: the others were learned from.
             y: (N,) labels; None for a folder of classes.
             sample_weight: (N,) weights of the images.
 
         Raises:
-            DataError: There are no labels.
+            DataError: There are no labels, or no test images beside those for training.
         """
         encoded = self._encoded(X, labels=y is None)
         truth = encoded.truth if y is None else y
@@ -229,3 +232,19 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _test_part(files: ImageFiles, source: str | Path) -> ImageFiles:
+    chosen = files.part("test")
+    if not chosen.paths:
+        raise DataError(
+            f"{source}: has images for training, but no test images; give the folder to score"
+        )
+    return chosen
+
+
+def _images_in(source: Any) -> Any:
+    """Paths or pixels."""
+    if len(source) == 0:
+        raise DataError("X holds no images")
+    return paths_in(source) or np.asarray(source)

@@ -21,7 +21,10 @@ from nnatomy.estimators.base import (
     EpochLines,
     NetworkEstimator,
     draw_seed,
+    is_whole,
+    number,
     require,
+    require_types,
     warn_if_unfinished,
 )
 from nnatomy.estimators.records import Records, distinct_records, hold_out, tensor_of
@@ -35,6 +38,8 @@ from nnatomy.training.state import State
 
 _LARGEST_BATCH = 200
 _ALIASES = {"logistic": "sigmoid"}
+_TEXTS = ("activation", "optimizer", "schedule", "init", "device")
+_SWITCHES = ("shuffle", "warm_start", "early_stopping", "batch_norm")
 
 
 class MultilayerPerceptron(NetworkEstimator):
@@ -172,24 +177,29 @@ class MultilayerPerceptron(NetworkEstimator):
         return session
 
     def _check_parameters(self) -> None:
-        limits = (
-            ("max_iter", self.max_iter >= 1, "at least 1"),
-            ("learning_rate_init", self.learning_rate_init > 0, "positive"),
-            ("alpha", 0 <= self.alpha < math.inf, "at least 0"),
-            ("validation_fraction", 0 < self.validation_fraction < 1, "between 0 and 1"),
-        )
-        for name, met, wanted in limits:
+        require_types(self, _TEXTS, _SWITCHES)
+        patience, clip, batch = self.n_iter_no_change, self.clip_norm, self.batch_size
+        for name, met, wanted in (
+            ("hidden_layer_sizes", all(map(is_whole, self._widths())), "whole numbers from 1"),
+            ("max_iter", is_whole(self.max_iter), "a whole number from 1"),
+            ("batch_size", is_whole(batch) or batch == "auto", "'auto' or a whole number from 1"),
+            ("learning_rate_init", 0 < number(self.learning_rate_init) < math.inf, "positive"),
+            ("alpha", 0 <= number(self.alpha) < math.inf, "at least 0"),
+            ("tol", 0 <= number(self.tol) < math.inf, "at least 0"),
+            ("momentum", 0 <= number(self.momentum) < 1, "at least 0 and below 1"),
+            ("dropout", 0 <= number(self.dropout) < 1, "at least 0 and below 1"),
+            ("clip_norm", clip is None or number(clip) > 0, "positive, or None"),
+            ("validation_fraction", 0 < number(self.validation_fraction) < 1, "between 0 and 1"),
+            (
+                "n_iter_no_change",
+                patience is None or is_whole(patience),
+                "a whole number from 1, or None",
+            ),
+        ):
             require(name, getattr(self, name), met, wanted)
-        patience, batch = self.n_iter_no_change, self.batch_size
-        met = patience is None or patience >= 1
-        require("n_iter_no_change", patience, met, "at least 1, or None")
-        met = batch == "auto" if isinstance(batch, str) else batch >= 1 and batch % 1 == 0
-        require("batch_size", batch, met, "'auto' or a whole number from 1")
-        met = all(width >= 1 and width % 1 == 0 for width in self._widths())
-        require("hidden_layer_sizes", self.hidden_layer_sizes, met, "whole numbers from 1")
 
     def _widths(self) -> list[Any]:
-        return np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()  # type: ignore[no-any-return]
+        return np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()  # type: ignore[no-any-return]
 
     def _drawn_network(self, random: np.random.RandomState) -> nn.Module:
         with seeded(draw_seed(random)):
@@ -219,8 +229,6 @@ class MultilayerPerceptron(NetworkEstimator):
 
     def _batch_size(self, count: int) -> int:
         size = _LARGEST_BATCH if self.batch_size == "auto" else int(self.batch_size)
-        while self.batch_norm and size < count and count % size == 1:
-            size += 1  # a last batch of one record has no spread to normalize by
         return min(size, count)
 
     def _settings(self, records: Records, epochs: int, patience: int | None) -> Settings:
@@ -228,7 +236,7 @@ class MultilayerPerceptron(NetworkEstimator):
         # The penalty's m is the number of records, a record of weight 2 counting twice.
         mean_weight = 1.0 if records.weights is None else float(records.weights.mean())
         return Settings(
-            epochs=epochs,
+            epochs=int(epochs),
             batch_size=size,
             lr=self.learning_rate_init,
             optimizer=self.optimizer,

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nnatomy.errors import DataError, SettingError
-from nnatomy.estimators.base import draw_seed, require
+from nnatomy.estimators.base import draw_seed, is_whole, number, require, require_types
 from nnatomy.estimators.classes import announced_classes, class_indices, distinct_classes
 from nnatomy.estimators.records import Records, check_weights, distinct_records, hold_out
 from nnatomy.models.perceptron import Perceptron
@@ -161,12 +161,14 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return self
 
     def _check_parameters(self) -> None:
+        switches = ("shuffle", "fit_intercept", "early_stopping", "warm_start")
+        require_types(self, (), switches)
         for name, met, wanted in (
-            ("eta0", self.eta0 > 0, "positive"),
-            ("max_iter", self.max_iter >= 1, "at least 1"),
-            ("tol", self.tol is None or self.tol >= 0, "at least 0, or None"),
-            ("n_iter_no_change", self.n_iter_no_change >= 1, "at least 1"),
-            ("validation_fraction", 0 < self.validation_fraction < 1, "between 0 and 1"),
+            ("eta0", 0 < number(self.eta0) < np.inf, "positive"),
+            ("max_iter", is_whole(self.max_iter), "a whole number from 1"),
+            ("tol", self.tol is None or number(self.tol) >= 0, "at least 0, or None"),
+            ("n_iter_no_change", is_whole(self.n_iter_no_change), "a whole number from 1"),
+            ("validation_fraction", 0 < number(self.validation_fraction) < 1, "between 0 and 1"),
         ):
             require(name, getattr(self, name), met, wanted)
 
@@ -249,7 +251,7 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         rule, signs = self._rule(), self._signs(records.targets)
         inputs = rule.extended(records.inputs)
         best, waited, kept = np.inf, 0, rule.weights
-        for _ in range(self.max_iter):
+        for _ in range(int(self.max_iter)):
             self._epoch(rule, inputs, records, signs)
             value = self.loss_curve_[-1] if valid is None else -self._note_score(rule, valid)
             improved = self.tol is None or value <= best - self.tol
@@ -264,7 +266,8 @@ class PerceptronClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     def _note_score(self, rule: PerceptronRule, valid: Records) -> float:
         outputs = rule.extended(valid.inputs) @ rule.weights.T
-        score = float((self._winners(outputs) == valid.targets).mean())
+        found = self._winners(outputs) == valid.targets
+        score = float(np.average(found, weights=valid.weights))
         self.validation_scores_ = [*(self.validation_scores_ or []), score]
         return score
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from nnatomy.data.image_codec import MEMORY_LIMIT, ImageCodec
+from nnatomy.data.image_codec import MEMORY_LIMIT, ImageCodec, make_samples
 from nnatomy.data.image_decode import Framing, Header
 from nnatomy.data.image_files import scan_images
 from nnatomy.data.image_load import (
@@ -21,11 +21,10 @@ from nnatomy.data.image_load import (
     load_array,
     load_files,
     read_headers,
+    white_level,
 )
-from nnatomy.data.image_stream import ImageFileSamples
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prefetch import default_workers
-from nnatomy.data.samples import TensorSamples
 from nnatomy.data.task import Task
 from nnatomy.errors import DataError
 from nnatomy.estimators.classes import class_indices, distinct_classes
@@ -41,22 +40,22 @@ class Pictures:
     paths: Sequence[Path]
     labels: NDArray[Any]
 
-    def headers(self, positions: NDArray[np.int64]) -> list[Header]:
-        """Size and color of these images.
+    def framing(self, positions: NDArray[np.int64], settings: ImageSettings) -> Framing:
+        """The form of a network's images that is learned on these.
 
         Raises:
             DataError: A file is not an image that can be used.
         """
         if self.pixels is not None:
             height, width, channels = self.pixels.shape[1:]
-            return [Header(height, width, channels == 1, "array")]
-        paths = [self.paths[i] for i in positions]
+            return settings.framing([Header(height, width, channels == 1, "array")])
+        paths, workers = [self.paths[i] for i in positions], default_workers()
         headers: list[Header] = []
-        for path, header in zip(paths, read_headers(paths, workers=default_workers()), strict=True):
+        for path, header in zip(paths, read_headers(paths, workers=workers), strict=True):
             if isinstance(header, str):
                 raise DataError(f"{path}: {header}")
             headers.append(header)
-        return headers
+        return settings.framing(headers, white_level(paths, headers, workers=workers))
 
     def load(self, positions: NDArray[np.int64], framing: Framing, fitted: int) -> Loaded:
         """Unpack these images; the statistics come from the first `fitted`.
@@ -117,10 +116,8 @@ def _read_folder(source: str | Path, labels: Any) -> Pictures:
         raise DataError(f"{source}: the images have no labels; put them into one folder a class")
     if files.rejected:
         raise DataError(f"{files.rejected[0].file}: {files.rejected[0].reason}")
-    splits = files.splits or ("train",) * len(files)
-    chosen = [i for i, split in enumerate(splits) if split != "test"]
-    paths = files.full_paths()
-    return Pictures(None, [paths[i] for i in chosen], np.array([files.labels[i] for i in chosen]))
+    files = files.part("train", "valid")
+    return Pictures(None, files.full_paths(), np.array(files.labels))
 
 
 def encode_pictures(
@@ -141,7 +138,7 @@ def encode_pictures(
     Raises:
         DataError: An image cannot be used.
     """
-    framing = ImageSettings(size=size).framing(pictures.headers(train))
+    framing = pictures.framing(train, ImageSettings(size=size))
     order = np.concatenate([train, valid])
     loaded = pictures.load(order, framing, len(train))
     classes = distinct_classes(pictures.labels)
@@ -150,13 +147,9 @@ def encode_pictures(
     codec = ImageCodec(task, framing, loaded.moments.result(), floats)
     targets = tensor_of(class_indices(pictures.labels[order], classes))
 
-    def part(start: int, stop: int) -> TensorSamples | ImageFileSamples:
-        if loaded.pixels is not None:
-            pixels = tensor_of(loaded.pixels[start:stop])
-            return TensorSamples(pixels, targets[start:stop], transform=codec.normalizer)
-        paths = [pictures.paths[i] for i in order[start:stop]]
-        return ImageFileSamples(
-            paths, targets[start:stop], framing=framing, transform=codec.normalizer
-        )
+    def part(start: int, stop: int) -> Samples:
+        pixels = None if loaded.pixels is None else loaded.pixels[start:stop]
+        paths = [pictures.paths[i] for i in order[start:stop]] if pixels is None else []
+        return make_samples(pixels, paths, targets[start:stop], codec)
 
     return codec, part(0, len(train)), part(len(train), len(order))

@@ -176,7 +176,7 @@ def _try_out(config: TrainConfig) -> None:
     """Raise what is wrong with the job, before an earlier run makes place for it."""
     prepared = _read(config, None)
     plan = resolve(config, prepared.input_shape, prepared.task.kind)
-    train = weighted(prepared.train, config.class_weight, prepared.task)
+    train, _ = weighted(prepared, config.class_weight)
     with seeded(config.seed):
         network = build_network(
             plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
@@ -264,12 +264,13 @@ def _fit(
     state = resume(folder)
     if state is not None:
         say(f"going on from step {state.values['step']} of an earlier start")
+    train, valid = weighted(prepared, config.class_weight)
     with catch_signals() as stop:
         saving = Checkpointer(folder, every_seconds=_CHECKPOINT_SECONDS, stop=stop)
         session = fit(
             network,
-            weighted(prepared.train, config.class_weight, prepared.task),
-            prepared.valid,
+            train,
+            valid,
             objective=plan.objective,
             settings=plan.training,
             observers=[saving, *observers],

@@ -1,4 +1,4 @@
-"""Weights of the training records, by their class."""
+"""Weights of records, by their class."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from nnatomy.data.image_stream import ImageFileSamples
+from nnatomy.data.prepared import Prepared
 from nnatomy.data.samples import TensorSamples
-from nnatomy.data.task import Task
 from nnatomy.errors import SettingError
 from nnatomy.types import Batch, Samples
 
@@ -40,18 +40,21 @@ class WeightedSamples:
             yield batch._replace(weights=self.weights[batch.targets])
 
 
-def weighted(train: Samples, class_weight: str | None, task: Task) -> Samples:
-    """The training records, each class with the same total weight when that is asked for.
+def weighted(prepared: Prepared, class_weight: str | None) -> tuple[Samples, Samples]:
+    """Training and validation records, each class with the same total weight when that is asked.
 
-    The weight of a record of class k is N / (K n_k).
+    The weight of a record of class k is N / (K n_k), counted in the training records. Validation
+    records are weighted alike, so that the best epoch is chosen by what training makes small.
 
     Raises:
         SettingError: The task has no classes.
     """
+    train, task = prepared.train, prepared.task
     if class_weight is None:
-        return train
+        return train, prepared.valid
     if task.kind != "classification":
         raise SettingError(f"class_weight: '{task.target}' is a number and has no classes")
     assert isinstance(train, TensorSamples | ImageFileSamples)
     counts = torch.bincount(train.targets, minlength=len(task.classes)).clamp(min=1)
-    return WeightedSamples(train, len(train) / (len(task.classes) * counts))
+    weights = len(train) / (len(task.classes) * counts)
+    return WeightedSamples(train, weights), WeightedSamples(prepared.valid, weights)

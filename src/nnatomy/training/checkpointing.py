@@ -78,8 +78,8 @@ class Checkpointer(Observer):
             RunError: The row or the state cannot be saved; older checkpoints are intact.
         """
         self.folder.append_metrics(row)
-        # The last state is saved here and not in on_end, where the best weights have taken the
-        # place of the last ones.
+        # The last state is saved with its row and not in on_end, which no run reaches that is
+        # killed before.
         if session.stopped or monotonic() >= self._due:
             self._save(session)
 

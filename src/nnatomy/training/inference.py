@@ -30,7 +30,6 @@ def place(batch: Batch, device: torch.device, channels_last: bool) -> Batch:
     return Batch(inputs, targets.to(device), None if weights is None else weights.to(device))
 
 
-@torch.no_grad()
 def outputs_of(
     network: nn.Module, samples: Samples, *, stop: Callable[[], bool] | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -45,10 +44,21 @@ def outputs_of(
 
     Shape: -> outputs (N, ...), targets (N, ...), both on the network's device.
     """
+    return evaluate(network, samples, stop=stop)[:2]
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module, samples: Samples, *, stop: Callable[[], bool] | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """`outputs_of` with the weights of the records, None where they have none.
+
+    Shape: -> outputs (N, ...), targets (N, ...), weights (N,).
+    """
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     channels_last = has_filters(network)
     modes = [(module, module.training) for module in network.modules()]
-    outputs, targets = [], []
+    outputs, targets, weights = [], [], []
     size = max(_LEAST, min(_MOST, _VALUES // max(1, prod(samples.input_shape))))
     try:
         network.eval()
@@ -56,11 +66,15 @@ def outputs_of(
             batch = place(batch, device, channels_last)
             outputs.append(network(batch.inputs))
             targets.append(batch.targets)
+            if batch.weights is not None:
+                weights.append(batch.weights)
             if stop is not None and stop():
                 break
     finally:
         for module, mode in modes:
             module.training = mode
-    if len(outputs) == 1:
-        return outputs[0], targets[0]
-    return torch.cat(outputs), torch.cat(targets)
+    return _joined(outputs), _joined(targets), _joined(weights) if weights else None
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

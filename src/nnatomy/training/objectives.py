@@ -20,7 +20,8 @@ class Objective:
         name: Its name in settings and files.
         loss: (outputs, targets, weights) -> Σ w L / B over the B records, a scalar.
         decode: Outputs -> class probabilities (B, K), or predicted values (B, D).
-        score: (outputs, targets) -> the number that people read; higher is better.
+        score: (outputs, targets, weights) -> the number that people read; higher is better. A
+            record of weight 2 counts like the record twice.
         score_name: Its name.
         formula: The loss of one record.
     """
@@ -28,9 +29,17 @@ class Objective:
     name: str
     loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     decode: Callable[[Tensor], Tensor]
-    score: Callable[[Tensor, Tensor], float]
+    score: Callable[[Tensor, Tensor, Tensor | None], float]
     score_name: str
     formula: str
+
+    def mean_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> float:
+        """Σ w L / Σ w, in which the scale of the weights plays no part.
+
+        For whole sets of records; the loss of a batch must not be divided so.
+        """
+        relative = None if weights is None else weights / weights.mean()
+        return self.loss(outputs, targets, relative).item()
 
 
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
@@ -87,23 +96,33 @@ def perceptron_criterion(outputs: Tensor, targets: Tensor, weights: Tensor | Non
     return _mean(torch.where(margins > 0, 0.0, -margins).sum(1), weights)
 
 
-def accuracy(outputs: Tensor, targets: Tensor) -> float:
-    """Share of the records whose largest output is the target's."""
-    return (outputs.argmax(1) == targets).double().mean().item()
+def accuracy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
+    """Share of the records whose largest output is the target's: Σ w [met] / Σ w."""
+    return _average(outputs.argmax(1) == targets, weights).item()
 
 
-def _binary_accuracy(outputs: Tensor, targets: Tensor) -> float:
-    return ((outputs[:, 0] > 0) == targets).double().mean().item()
+def _binary_accuracy(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
+    return _average((outputs[:, 0] > 0) == targets, weights).item()
 
 
-def r2(outputs: Tensor, targets: Tensor) -> float:
-    """1 - Σ (t - y)² / Σ (t - mean t)², averaged over the target columns.
+def _average(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Σ w v / Σ w over the records, in float64."""
+    values = values.double()
+    if weights is None:
+        return values.mean(0)
+    weights = weights.double()
+    return weights @ values / weights.sum()
 
-    A column of equal targets counts 1 when it is met exactly and 0 otherwise.
+
+def r2(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
+    """1 - Σ w (t - y)² / Σ w (t - mean t)², averaged over the target columns.
+
+    The mean is the weighted one. A column of equal targets counts 1 when it is met exactly and 0
+    otherwise.
     """
     targets = targets.double()
-    residual = (targets - outputs.double()).square().sum(0)
-    total = (targets - targets.mean(0)).square().sum(0)
+    residual = _average((targets - outputs.double()).square(), weights)
+    total = _average((targets - _average(targets, weights)).square(), weights)
     scores = 1.0 - residual / torch.where(total > 0, total, 1.0)
     scores = torch.where(total > 0, scores, (residual == 0).double())
     return scores.mean().item()

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from nnatomy.errors import DataError, NonFiniteError, RunError
+from nnatomy.training.batch_size import batch_size_for
 from nnatomy.training.devices import mixed_precision, pick_device, threads_for
 from nnatomy.training.flat import FlatBuffers, FlatParameters
-from nnatomy.training.inference import has_filters, outputs_of, place
+from nnatomy.training.inference import evaluate, has_filters, outputs_of, place
 from nnatomy.training.nonfinite import origin_of_non_finite
 from nnatomy.training.objectives import Objective
 from nnatomy.training.optimizers import build_optimizer
@@ -67,7 +68,9 @@ class Session:
             settings,
         )
         self.valid = valid if valid is not None and len(valid) else None
-        self.batch_size = min(settings.batch_size or len(train), len(train))
+        self.batch_size = batch_size_for(
+            network, train.input_shape, len(train), settings.batch_size
+        )
         self.threads = settings.threads or threads_for(network, train.input_shape, self.batch_size)
         self._must_place = self.channels_last or self.device.type != "cpu"
         self._precision = mixed_precision(self.device, settings.precision)
@@ -90,6 +93,7 @@ class Session:
         self.interrupted = False
         self.seconds = 0.0
         self._best: dict[str, Tensor] = {}
+        self._last: dict[str, Tensor] = {}
         self._loss_sum = torch.zeros((), device=self.device)
         self._norm_sum = 0.0
         self._epoch_start: Tensor | None = None
@@ -188,11 +192,11 @@ class Session:
         if not math.isfinite(row["loss"]):
             raise NonFiniteError(f"the training loss is {row['loss']} in epoch {row['epoch']}")
         if self.valid is not None:
-            outputs, targets = outputs_of(self.network, self.valid, stop=stop)
+            outputs, targets, weights = evaluate(self.network, self.valid, stop=stop)
             if stop():
                 return None
-            row["valid_loss"] = self.objective.loss(outputs, targets, None).item()
-            row["valid_score"] = self.objective.score(outputs, targets)
+            row["valid_loss"] = self.objective.mean_loss(outputs, targets, weights)
+            row["valid_score"] = self.objective.score(outputs, targets, weights)
             if not math.isfinite(row["valid_loss"]):
                 raise NonFiniteError(
                     f"the validation loss is {row['valid_loss']} in epoch {row['epoch']}; the "
@@ -202,7 +206,7 @@ class Session:
             outputs, targets = outputs_of(self.network, self.train, stop=stop)
             if stop():
                 return None
-            row["error_rate"] = 1.0 - self.objective.score(outputs, targets)
+            row["error_rate"] = 1.0 - self.objective.score(outputs, targets, None)
         row["seconds"] = self._elapsed()
         self._enter(row)
         return row
@@ -233,8 +237,12 @@ class Session:
             self._best[name].copy_(value)
 
     def use_best(self) -> None:
-        """Put the weights of the best epoch in place (those of the last without validation)."""
-        if self._best:
+        """Put the weights of the best epoch in place (those of the last without validation).
+
+        The last ones are kept: they are what the optimizer's state and the counters belong to.
+        """
+        if self._best and not self._last:
+            self._last = {k: v.clone() for k, v in self.network.state_dict().items()}
             self.network.load_state_dict(self._best)
 
     def close(self) -> None:
@@ -250,8 +258,13 @@ class Session:
         return states
 
     def capture(self) -> State:
-        """The complete state at this step boundary; tensors are copies."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        """The complete state at the last step boundary; tensors are copies.
+
+        Of a finished run too it is the state after the last step, so that a run of more epochs
+        goes on from it as if it had never ended.
+        """
+        network = self._last or self.network.state_dict()
+        tensors = {f"network.{k}": v for k, v in network.items()}
         tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
         tensors |= {f"best.{k}": v for k, v in self._best.items()}
         tensors |= {"loss_sum": self._loss_sum, **(self._generators or self._generator_states())}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_type_hints
 
 from nnatomy.conversion import convert_all
 from nnatomy.errors import SettingError, nearest
+
+_THREADS_PER_PROCESSOR = 4
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class Settings:
 
     Args:
         epochs: Passes over the training records at most.
-        batch_size: Records a step; 1 is stochastic (online) descent, None the whole set.
+        batch_size: Records a step; 1 is stochastic (online) descent, None the whole set. A few
+            more where batch normalization could do nothing with a last batch of one.
         lr: Learning rate; the highest one where the schedule varies it.
         optimizer: Name of the update rule, see nnatomy.training.optimizers.
         momentum: γ of momentum, nesterov and rmsprop.
@@ -31,11 +35,12 @@ class Settings:
         tol: What counts as an improvement.
         monitor: "loss" or "score" of the validation records; also chooses the best weights.
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch: weights hardly change.
-        error_rate: Stop when the error rate on the training records reaches this value.
+        error_rate: Stop when the share of training records in error, whatever their weights,
+            reaches this value.
         seed: Of the order of records and of everything drawn at random.
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
         precision: "float32", or "auto" / "bfloat16" for mixed precision on devices that have it.
-        threads: CPU threads; None chooses one for small networks.
+        threads: CPU threads, at most four a processor; None chooses one for small networks.
     """
 
     epochs: int = 100
@@ -67,6 +72,9 @@ class Settings:
         for name in ("batch_size", "patience", "threads"):
             if getattr(self, name) is not None:
                 _at_least(name, getattr(self, name), 1)
+        most = _THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
+        if self.threads is not None and self.threads > most:
+            raise SettingError(f"threads must be at most {most} here, got {self.threads}")
         for name in ("l2", "tol", "weight_tol", "seed"):
             _at_least(name, getattr(self, name), 0)
         if not (math.isfinite(self.lr) and self.lr > 0):
