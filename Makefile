@@ -34,10 +34,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing nnatomy and what it needs into $(VENV)"
 	$(PIP_INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing nnatomy and its development tools into $(VENV)"
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
 

@@ -216,6 +216,50 @@ def test_frames_and_arrays_are_sources_too(tmp_path):
     assert run.predict(frame.head(3)) == ["a", "b", "c"]
 
 
+def test_usual_settings_have_names_of_their_own(tmp_path):
+    run = nnatomy.train(
+        "iris", epochs=2, batch_size=50, lr=0.02, optimizer="sgd", out=tmp_path / "r"
+    )
+    chosen = run.result["settings"]
+    assert [chosen[k] for k in ("epochs", "batch_size", "lr", "optimizer")] == [2, 50, 0.02, "sgd"]
+    assert {"lr", "optimizer"} <= set(re.findall(r">(\w+)</t", run.report.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": 0.1}, "did you mean 'lr'"),
+        ({"optimizer": "adm"}, "did you mean 'adam'"),
+        ({"schedule": "cosin"}, "did you mean 'cosine'"),
+    ],
+)
+def test_wrong_names_are_refused_before_data_are_read(settings, message):
+    with pytest.raises(SettingError, match=message):
+        nnatomy.train("there is no such file", settings=settings)
+
+
+def test_a_number_written_otherwise_than_in_training_is_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(50, 10, 80)
+    rows = [f"{v:.2f}".replace(".", ",") + f";{'hi' if v > 50 else 'lo'}" for v in x]
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    train.write_text("\n".join(["x;y", *rows]) + "\n")
+    new.write_text("\n".join(["x;y", *(row.replace(",", ".") for row in rows)]) + "\n")
+    run = nnatomy.train(train, "y", epochs=2, out=tmp_path / "run")
+    with pytest.raises(DataError, match="no cell of 'x' is a number as it was in training"):
+        run.predict(new)
+
+
+def test_a_tie_with_the_majority_is_no_praise(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"noise": rng.normal(size=200), "y": ["a", "b"] * 100})
+    run = nnatomy.train(frame, "y", epochs=3, out=tmp_path / "run")
+    verdict = run.result["verdict"]
+    assert verdict["difference"]["low"] <= verdict["difference"]["value"]
+    if verdict["against"] == "majority":
+        assert verdict["text"].endswith("Nothing that helps was learned from these columns.")
+
+
 def test_a_run_shows_itself(table_run):
     assert "accuracy" in repr(table_run).lower()
     assert len(table_run._repr_html_()) < 30_000

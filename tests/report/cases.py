@@ -229,6 +229,7 @@ def classification(
         "command": "nnatomy train digits --model lenet --epochs 30 --seed 0",
         "seed": 0,
         "seconds": 12.3,
+        "training_seconds": 9.8,
         "finished": "2026-03-01T09:30:00+00:00",
         "threads": 1,
         "report": "report.html",

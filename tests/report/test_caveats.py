@@ -87,3 +87,11 @@ def test_caveats_of_no_facts_at_all():
 def test_class_counts_fall_back_to_the_test_set(facts):
     del facts["data_report"]["target"]
     assert class_counts(facts) == {str(digit): 36 for digit in range(10)}
+
+
+def test_a_verdict_is_not_taken_back(facts):
+    """Where the paired difference decided, overlapping intervals take nothing back."""
+    facts["result"]["baseline"]["boosting"]["accuracy"].update(value=0.93, low=0.9, high=0.96)
+    assert "overlapping-baseline" in codes(facts)
+    facts["result"]["verdict"]["outcome"] = "wins"
+    assert "overlapping-baseline" not in codes(facts)

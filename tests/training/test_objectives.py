@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import accuracy_score, r2_score
 from torch import Tensor
 
-from nnatomy.errors import SettingError
+from nnatomy.errors import DataError, SettingError
 from nnatomy.training.objectives import OBJECTIVES, objective_named
 
 
@@ -232,3 +232,12 @@ def test_mean_loss_is_the_weighted_average(name: str, scale: float) -> None:
 def test_unknown_objective_gets_a_hint() -> None:
     with pytest.raises(SettingError, match=r"'cross_entrop' is unknown: did you mean 'cross_entr"):
         objective_named("cross_entrop")
+
+
+def test_targets_in_one_row_are_values_one_by_one() -> None:
+    outputs, targets = torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 4.0])
+    squared = OBJECTIVES["squared"]
+    assert squared.loss(outputs, targets, None).item() == pytest.approx(1.0)  # (0 + ½ 4) / 2
+    assert squared.score(outputs, targets) == pytest.approx(1 - 4 / 4.5)
+    with pytest.raises(DataError, match="do not fit outputs"):
+        squared.loss(torch.zeros(2, 3), targets, None)

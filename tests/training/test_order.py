@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -111,3 +112,11 @@ def test_batches_begin_at_aligned_addresses(
     samples = TensorSamples(torch.randn(41, width)[1:], torch.arange(40))
     order = torch.arange(40)[start:] if ordered else None
     assert all(batch.inputs.data_ptr() % 64 == 0 for batch in samples.batches(order, size))
+
+
+def test_arrays_are_taken_as_single_precision() -> None:
+    samples = TensorSamples(np.eye(3), np.arange(3), np.ones(3))
+    assert samples.inputs.dtype == torch.float32
+    assert samples.targets.dtype == torch.int64
+    assert samples.weights is not None
+    assert samples.weights.dtype == torch.float32

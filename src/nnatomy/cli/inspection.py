@@ -39,6 +39,10 @@ def _print_model(facts: dict[str, Any]) -> None:
         print(f"  classes: {', '.join(map(str, task['classes']))}")
     settings = ", ".join(f"{k}={as_typed(v)}" for k, v in facts["network_settings"].items())
     print(f"  settings: {settings or 'none'}")
+    training = made["training"]
+    chosen = ("optimizer", "lr", "schedule", "batch_size", "epochs", "patience", "l2", "clip_norm")
+    words = ", ".join(f"{name}={as_typed(training[name])}" for name in chosen)
+    print(f"  training: {words}, seed={training['seed']}")
     epochs, steps = plural(made["epochs"], "epoch"), plural(made["step"], "step")
     print(f"  trained: {epochs}, {steps}; {made['stopped']}")
     splits = ", ".join(f"{count(amount)} {name}" for name, amount in made["splits"].items())

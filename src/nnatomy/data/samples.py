@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nnatomy.types import Batch
@@ -19,7 +22,8 @@ class TensorSamples:
     """Records held as tensors; batches are slices of records gathered many batches at a time.
 
     Args:
-        inputs: (N, ...) records, in any dtype that `transform` (or the network) takes.
+        inputs: (N, ...) records, tensor or array, in any dtype that `transform` (or the network)
+            takes.
         targets: (N,) int64 class indices, or (N, K) float values.
         weights: (N,) float importance of each record, best with mean 1; None for equal weights.
         transform: Turns a batch of stored inputs into network inputs, e.g. bytes into
@@ -28,14 +32,14 @@ class TensorSamples:
 
     def __init__(
         self,
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor | None = None,
+        inputs: Tensor | NDArray[Any],
+        targets: Tensor | NDArray[Any],
+        weights: Tensor | NDArray[Any] | None = None,
         transform: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.inputs = inputs
-        self.targets = targets
-        self.weights = weights
+        self.inputs = _tensor(inputs)
+        self.targets = _tensor(targets)
+        self.weights = None if weights is None else _tensor(weights)
         self.transform = transform
 
     def __len__(self) -> int:
@@ -67,6 +71,14 @@ class TensorSamples:
         ):
             x = _aligned(self.transform(x) if self.transform else x)
             yield Batch(x, y, None if parts is None else parts[i])
+
+
+def _tensor(values: Tensor | NDArray[Any]) -> Tensor:
+    """A tensor on the same memory; NumPy's double precision becomes single, as networks have it."""
+    if isinstance(values, Tensor):
+        return values
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.float() if tensor.dtype == torch.float64 else tensor
 
 
 def _aligned(inputs: Tensor) -> Tensor:

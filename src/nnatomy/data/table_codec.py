@@ -139,7 +139,14 @@ class TypedReader:
         """Read columns whose content is known; report their cells that do not fit."""
         findings: list[Finding] = []
         for column in columns:
-            typed = read_column(self.table.column(column.name), column)
+            cells = self.table.column(column.name)
+            typed = read_column(cells, column)
+            if len(column.read(cells)[1]) == len(cells) > 0:
+                raise DataError(
+                    f"{self.table.origin}: no cell of {column.name!r} is a {column.kind} as it was "
+                    f"in training, e.g. {cells.iloc[0]!r}: write it as there (decimal marks, "
+                    "units, dates)"
+                )
             findings += typed.findings
             self.remember(typed)
         return findings

@@ -27,7 +27,7 @@ from nnatomy.models.summary import count_parameters, summarize
 from nnatomy.report.build import build_document
 from nnatomy.report.facts import Facts
 from nnatomy.report.html import render_html
-from nnatomy.training.atomic import write_bytes, write_json
+from nnatomy.training.atomic import to_json, write_bytes, write_json
 from nnatomy.training.model_file import write_model
 from nnatomy.training.objectives import objective_named
 from nnatomy.training.run_folder import RunFolder
@@ -164,7 +164,7 @@ def _write_report(
 ) -> None:
     # In the order of read_facts, so that `nnatomy report` writes the same page again.
     facts: Facts = {
-        "result": result,
+        "result": json.loads(to_json(result)),
         "config": json.loads(folder.config.read_bytes()),
         "env": json.loads(folder.env.read_bytes()),
         "data_report": prepared.report.to_json(),

@@ -23,6 +23,8 @@ from nnatomy.models.catalog import (
     network_settings,
 )
 from nnatomy.training.atomic import to_json
+from nnatomy.training.optimizers import OPTIMIZERS
+from nnatomy.training.schedules import SCHEDULES
 from nnatomy.training.settings import Settings, setting_names, settings_from
 
 GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
@@ -30,6 +32,15 @@ GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
 
 
 _Part = TypeVar("_Part", SplitPlan, ImageSettings)
+
+
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "weight_decay": "l2",
+    "alpha": "l2",
+}
+"""Names of the same things elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,15 @@ class TrainConfig:
             names |= set(network_settings(network))
         for name in self.settings:
             if name not in names:
-                raise SettingError(f"setting '{name}' is unknown: {nearest(name, names)}")
+                hint = nearest(_OTHER_NAMES.get(name, name), names)
+                raise SettingError(f"setting '{name}' is unknown: {hint}")
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            chosen = self.settings.get(name, next(iter(known)))
+            if chosen not in known:
+                raise SettingError(f"{name} '{chosen}' is unknown: {nearest(str(chosen), known)}")
+        if self.network is not None:
+            own = network_settings(self.network)
+            checked_settings(self.network, {k: v for k, v in self.settings.items() if k in own})
 
     def training_settings(self) -> dict[str, Any]:
         """Those settings that are of the training; a rate that is to be searched is left out."""

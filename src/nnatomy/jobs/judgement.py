@@ -14,6 +14,13 @@ from nnatomy.jobs.evaluation import classification_details, regression_details
 from nnatomy.jobs.metrics import Array, bootstrap, classification_metrics, regression_metrics
 from nnatomy.report.wording import baseline_name, plural, signed
 
+_TIES = {
+    "majority": "Nothing that helps was learned from these columns.",
+    "mean": "Nothing that helps was learned from these columns.",
+    "logistic": "The simpler model does as well here.",
+    "ridge": "The simpler model does as well here.",
+}
+
 PRIMARY = {"classification": "accuracy", "regression": "r2"}
 
 
@@ -73,6 +80,7 @@ def judge(network: str, answers: Answers, baselines: Sequence[Baseline]) -> dict
     metrics = answers.metrics()
     difference = answers.merits() - rivals[best].merits()
     low, high = bootstrap(lambda chosen: float(difference[chosen].mean()), len(difference))
+    paired = {"value": float(difference.mean()), "low": low, "high": high}
     outcome = "wins" if low > 0 else "loses" if high < 0 else "ties"
     return {
         "primary": primary,
@@ -82,29 +90,35 @@ def judge(network: str, answers: Answers, baselines: Sequence[Baseline]) -> dict
         "verdict": {
             "outcome": outcome,
             "against": best,
-            "text": _sentence(network, outcome, best, metrics[primary], table[best][primary]),
+            "difference": paired,
+            "text": _sentence(network, best, answers.task.kind, outcome, paired, metrics, table),
         },
     }
 
 
 def _sentence(
     network: str,
-    outcome: str,
     best: str,
-    own: Mapping[str, Any],
-    other: Mapping[str, Any],
+    task: str,
+    outcome: str,
+    paired: Mapping[str, float],
+    metrics: Mapping[str, Any],
+    table: Mapping[str, Any],
 ) -> str:
     def shown(entry: Mapping[str, Any]) -> str:
         low, value, high = (signed(f"{entry[k]:.3f}") for k in ("low", "value", "high"))
         return f"{value} [{low}, {high}]"
 
+    own, other = metrics[PRIMARY[task]], table[best][PRIMARY[task]]
     rival = baseline_name(best)
     figures = f"{shown(own)} against {shown(other)} on {plural(own['n'], 'test record')}"
+    if task == "classification":
+        figures += f"; difference on the same records {shown(paired)}"
     if outcome == "wins":
         return f"The network ({network}) beats the best baseline ({rival}): {figures}."
     if outcome == "loses":
         return f"The network ({network}) does not reach {rival}: {figures}. Use {rival} here."
     return (
         f"The network ({network}) and the best baseline ({rival}) cannot be told apart: {figures}. "
-        f"The simpler model does as well here."
+        f"{_TIES.get(best, f'{rival.capitalize()} does as well here.')}"
     )

@@ -17,7 +17,7 @@ from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.prepared import Codec, Encoded
 from nnatomy.data.table import TableCodec
 from nnatomy.data.task import Task
-from nnatomy.errors import IntegrityError, NnatomyError
+from nnatomy.errors import IntegrityError, NnatomyError, RunError
 from nnatomy.models.catalog import build_network
 from nnatomy.training.folding import for_inference
 from nnatomy.training.inference import outputs_of
@@ -139,6 +139,8 @@ def load(path: str | Path) -> Predictor:
     """
     path = Path(path)
     if path.is_dir():
+        if (path / "config.json").exists() and not (path / "model.nnatomy").exists():
+            raise RunError(f"the run in {path} has not finished: run its command again to go on")
         path = path / "model.nnatomy"
     tensors, facts = read_model(path)
     try:

@@ -48,6 +48,10 @@ def train(
     target: str | None = None,
     *,
     network: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | str | None = None,
+    optimizer: str | None = None,
     settings: Mapping[str, Any] | None = None,
     task: str | None = None,
     split: SplitPlan | None = None,
@@ -69,8 +73,12 @@ def train(
             folders, CSV of paths and labels, array), or the name of a bundled data set.
         target: Column with the answers; inferred when missing.
         network: A name in nnatomy.models.CATALOG; chosen by the data when missing.
-        settings: Settings of the network and of the training by name, e.g.
-            {"hidden": (64, 32), "lr": 0.01, "epochs": 50}; lr="auto" searches one.
+        epochs: Passes over the training records at most.
+        batch_size: Records a step.
+        lr: Learning rate; "auto" searches one.
+        optimizer: A name in nnatomy.training.OPTIMIZERS.
+        settings: Further settings of the network and of the training by name, e.g.
+            {"hidden": (64, 32), "patience": 30}.
         task: "classification" or "regression"; inferred when missing.
         split: Shares of validation and test records, group or time column.
         kinds: Column kinds that override the inferred ones.
@@ -88,12 +96,13 @@ def train(
         NonFiniteError: The training diverged.
         InterruptedRunError: A signal asked for a stop; the state is saved.
     """
+    named = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "optimizer": optimizer}
     config = TrainConfig(
         source=source,
         target=target,
         task=task,
         network=network,
-        settings=dict(settings or {}),
+        settings={**(settings or {}), **{k: v for k, v in named.items() if v is not None}},
         split=split or SplitPlan(),
         kinds=dict(kinds or {}),
         images=images or ImageSettings(),

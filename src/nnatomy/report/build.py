@@ -80,7 +80,7 @@ def _facts_line(result: dict[str, Any]) -> tuple[str, ...]:
         f"target: {line(result['target'], 60)}" if "target" in result else "",
         plural(total, "record") if total else "",
         f"{count(result['parameters'])} parameters" if "parameters" in result else "",
-        f"trained in {seconds(result['seconds'])}" if "seconds" in result else "",
+        f"trained in {seconds(result['training_seconds'])}" if "training_seconds" in result else "",
         line(result.get("finished") or "", 40)[:10],
     ]
     return tuple(words for words in known if words)
@@ -207,14 +207,15 @@ def _reproduce_blocks(facts: Facts) -> list[Block]:
         "Seed": result.get("seed"),
         "Threads": result.get("threads"),
         "Finished": result.get("finished"),
-        "Duration": seconds(result.get("seconds")),
+        "Training": seconds(result.get("training_seconds")),
+        "All": seconds(result.get("seconds")),
         "Model file": result.get("model"),
         "SHA-256 of the model": result.get("model_sha256"),
         "Fingerprint of the data": facts.get("data_report", {}).get("fingerprint") or None,
     }
     blocks.append(_pairs_table("Run", {key: v for key, v in known.items() if v is not None}))
-    settings = facts.get("config") or result.get("settings") or {}
-    blocks.append(_pairs_table("Settings", _flat(settings)))
+    blocks.append(_pairs_table("Network and training", _flat(result.get("settings") or {})))
+    blocks.append(_pairs_table("What was asked for", _flat(facts.get("config") or {})))
     blocks.append(_pairs_table("Environment", _flat(facts.get("env") or {})))
     blocks.append(
         Paragraph(

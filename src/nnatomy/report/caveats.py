@@ -125,8 +125,13 @@ def rejected_records(facts: Facts) -> Caveat | None:
 
 
 def overlapping_baseline(facts: Facts) -> Caveat | None:
-    """The network's interval overlaps that of the baseline it is compared with."""
+    """The network's interval overlaps that of the baseline from which nothing else parts it.
+
+    Where the paired difference on the same records decides, it decides better than two intervals.
+    """
     result = facts.get("result", {})
+    if (result.get("verdict") or {}).get("outcome") in ("wins", "loses"):
+        return None
     key, against = result.get("primary", ""), (result.get("verdict") or {}).get("against", "")
     ours = (result.get("metrics") or {}).get(key)
     theirs = ((result.get("baseline") or {}).get(against) or {}).get(key)

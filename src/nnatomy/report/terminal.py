@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -51,14 +51,19 @@ class LiveProgress:
         self.rows = 0
         self.best: tuple[float, int] | None = None
 
+    def remember(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take in rows of an earlier start without showing them."""
+        for row in rows:
+            loss = finite(row.get("valid_loss"))
+            loss = finite(row.get("loss")) if loss is None else loss
+            if loss is not None and (self.best is None or loss < self.best[0]):
+                self.best = (loss, int(row["epoch"]))
+
     def row(self, row: Mapping[str, Any]) -> None:
         """Show a row of metrics.jsonl."""
         self.rows += 1
         epoch = int(row["epoch"])
-        loss = finite(row.get("valid_loss"))
-        loss = finite(row.get("loss")) if loss is None else loss
-        if loss is not None and (self.best is None or loss < self.best[0]):
-            self.best = (loss, epoch)
+        self.remember([row])
         words = "  ".join(self._parts(row, epoch))
         if self.live:
             width = max(self.console.width - 1, 1)
@@ -135,7 +140,7 @@ def _summary(result: dict[str, Any]) -> list[tuple[str, str]]:
         if result.get("best_epoch") is not None:
             words += f", best {count(result['best_epoch'])}"
         stopped = f" ({line(result['stopped'], 100)})" if result.get("stopped") else ""
-        lines.append(("training", f"{words}{stopped}, {seconds(result.get('seconds'))}"))
+        lines.append(("training", f"{words}{stopped}, {seconds(result.get('training_seconds'))}"))
     lines += [(key, line(result[key], 4096)) for key in ("model", "report") if result.get(key)]
     return lines
 

@@ -29,7 +29,7 @@ class LearningRateCurve:
     Args:
         rates: Learning rate of each step, up to the divergence of the loss.
         losses: Smoothed training loss before each step.
-        suggestion: The rate at which the smoothed loss fell most steeply.
+        suggestion: The rate at which the smoothed loss fell most steeply, within bounds.
     """
 
     rates: tuple[float, ...]
@@ -52,8 +52,9 @@ def find_learning_rate(
     η_i = lowest (highest / lowest)^(i / (steps - 1)); the loss is smoothed by
     a_i = 0.9 a_{i-1} + 0.1 L_i, s_i = a_i / (1 - 0.9^(i+1)); the run ends when s_i > 4 min s or
     something is not finite. The suggestion is the η_i where (s_{i+1} - s_{i-1}) / (log η_{i+1} -
-    log η_{i-1}) is lowest; the first tenth of the steps, where the mean is still of few batches,
-    counts for neither. The network and the caller's random state are left alone.
+    log η_{i-1}) is lowest, but at most a tenth of the η_i with the lowest loss, beyond which a
+    chance fall of a noisy loss may lie. The first tenth of the steps, where the mean is still of
+    few batches, counts for neither. The network and the caller's random state are left alone.
 
     Source: Smith 2017, Cyclical learning rates (arXiv 1506.01186, 3.3); the smoothing, the end at
     four times the lowest loss and the steepest point follow the fastai library.
@@ -122,4 +123,6 @@ def _steepest(rates: list[float], losses: list[float], skipped: int) -> float:
     def slope(i: int) -> float:
         return (losses[i + 1] - losses[i - 1]) / math.log(rates[i + 1] / rates[i - 1])
 
-    return rates[min(range(max(1, skipped), len(losses) - 1), key=slope)]
+    steepest = rates[min(range(max(1, skipped), len(losses) - 1), key=slope)]
+    lowest = rates[min(range(skipped, len(losses)), key=losses.__getitem__)]
+    return min(steepest, lowest / 10)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nnatomy.errors import SettingError, nearest
+from nnatomy.errors import DataError, SettingError, nearest
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,26 @@ def binary_cross_entropy(outputs: Tensor, targets: Tensor, weights: Tensor | Non
     return _mean(losses, weights)
 
 
+def _beside(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Targets in the shape of the outputs: (B,) beside (B, 1) would silently spread to (B, B).
+
+    Raises:
+        DataError: There is not one target for each output.
+    """
+    if targets.numel() != outputs.numel():
+        raise DataError(
+            f"targets of shape {tuple(targets.shape)} do not fit outputs of shape "
+            f"{tuple(outputs.shape)}: give one value for each output unit"
+        )
+    return targets.reshape(outputs.shape)
+
+
 def squared_error(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """½ Σ_d (t_d - y_d)², averaged over the records.
 
-    Shape: outputs (B, D), targets (B, D), weights (B,) -> ().
+    Shape: outputs (B, D), targets (B, D) (or (B,) where D is 1), weights (B,) -> ().
     """
+    targets = _beside(outputs, targets)
     if weights is None:
         return 0.5 * outputs.shape[1] * functional.mse_loss(outputs, targets)
     return _mean(0.5 * (outputs - targets).square().sum(1), weights)
@@ -120,7 +135,7 @@ def r2(outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> float
     The mean is the weighted one. A column of equal targets counts 1 when it is met exactly and 0
     otherwise.
     """
-    targets = targets.double()
+    targets = _beside(outputs, targets).double()
     residual = _average((targets - outputs.double()).square(), weights)
     total = _average((targets - _average(targets, weights)).square(), weights)
     scores = 1.0 - residual / torch.where(total > 0, total, 1.0)
