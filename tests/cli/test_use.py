@@ -46,6 +46,26 @@ def test_predictions_where_answers_are_missing(command: Command, run: Path, tabl
     assert len(pd.read_csv(io.StringIO(out))) == 200
 
 
+def test_columns_are_kept_beside_predictions(command: Command, run: Path, table: Path) -> None:
+    frame = pd.read_csv(table)
+    frame.insert(0, "order", [f"A-{n:04d}" for n in range(len(frame))])
+    lines = frame.to_csv(index=False).splitlines()
+    lines.insert(3, "ragged,row")  # line 4 has no prediction and must shift nothing
+    Path("orders.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, out, err = command("predict", run, "orders.csv", "--keep", "order", "--keep", "length")
+    rows = pd.read_csv(io.StringIO(out))
+    assert code == 0
+    assert "line 4" in err
+    assert list(rows)[:3] == ["order", "length", "name"]
+    assert rows["order"].tolist() == frame["order"].tolist()
+    assert rows["length"].tolist() == frame["length"].tolist()
+    plain = pd.read_csv(io.StringIO(command("predict", run, table).out))
+    assert rows["prediction"].tolist() == plain["prediction"].tolist()
+    code, _, err = command("predict", run, table, "--keep", "ordr")
+    assert code == 1
+    assert err.startswith(f"error: {table} has no column 'ordr' to keep")
+
+
 @pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
 def test_predictions_in_a_file(command: Command, run: Path, table: Path, ending: str) -> None:
     out = Path(f"answers.{ending}")

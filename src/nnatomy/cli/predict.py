@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nnatomy.cli.output import print_json, say
+from nnatomy.errors import SettingError
 from nnatomy.report.wording import plural
 
 _SHOWN = 20
@@ -22,18 +23,30 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="File for the predictions: .csv, .json or .parquet.")
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the source to put beside the predictions, e.g. an id. Repeatable.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout.")
     ] = False,
 ) -> None:
     """Predict for new data, with the probability of each class; CSV on stdout without --out."""
     from nnatomy.jobs.config import place_of
+    from nnatomy.jobs.kept_columns import keep_columns
     from nnatomy.jobs.prediction_table import as_csv, records, write_table
     from nnatomy.jobs.predictor import load
 
     predictor = load(model)
+    if keep and predictor.facts["inputs"] != "table":
+        raise SettingError("--keep: images have no columns; their paths are in the column 'name'")
     encoded = predictor.encode(source)
     table = predictor.table(encoded)
+    if keep:
+        table = keep_columns(table, source, keep)
     for finding in encoded.findings:
         say(f"data: {finding.message}")
     for rejected in encoded.rejected[:_SHOWN]:

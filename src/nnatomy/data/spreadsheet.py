@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def neutralized(value: Any) -> Any:
@@ -12,9 +14,11 @@ def neutralized(value: Any) -> Any:
 
     Source: OWASP, CSV Injection.
 
-    >>> neutralized("=1+2"), neutralized("plain"), neutralized(-3.5)
-    ("'=1+2", 'plain', -3.5)
+    >>> neutralized("=1+2"), neutralized("-3.5"), neutralized(-3.5)
+    ("'=1+2", '-3.5', -3.5)
     """
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    if value.startswith(_FORMULA_STARTS):
         return "'" + value
     return value
