@@ -59,8 +59,11 @@ class TensorSamples:
         record_bytes = max(1, self.inputs[0].nbytes) if len(self) else 1
         piece = max(1, _GATHER_BYTES // (record_bytes * size)) * size
         for indices in torch.split(order, piece):
-            weights = None if self.weights is None else self.weights[indices]
-            yield from self._slices(self.inputs[indices], self.targets[indices], weights, size)
+            # index_select copies whole records; indexing by brackets copies value by value.
+            inputs = self.inputs.index_select(0, indices)
+            targets = self.targets.index_select(0, indices)
+            weights = None if self.weights is None else self.weights.index_select(0, indices)
+            yield from self._slices(inputs, targets, weights, size)
 
     def _slices(
         self, inputs: Tensor, targets: Tensor, weights: Tensor | None, size: int
