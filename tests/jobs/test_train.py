@@ -13,6 +13,8 @@ from sklearn.metrics import accuracy_score, r2_score
 
 import nnatomy
 from jobs.conftest import flawed_rows
+from nnatomy.data.table import prepare_table
+from nnatomy.data.table_file import ParquetStream
 from nnatomy.errors import DataError, RunError, SettingError
 from nnatomy.jobs.config import TrainConfig, resolve
 from nnatomy.jobs.train import run_training
@@ -248,6 +250,9 @@ def test_a_number_written_otherwise_than_in_training_is_refused(tmp_path):
     run = nnatomy.train(train, "y", epochs=2, out=tmp_path / "run")
     with pytest.raises(DataError, match="no cell of 'x' is a number as it was in training"):
         run.predict(new)
+    new.write_text("\n".join(["x;y", ";hi", *(row.replace(",", ".") for row in rows)]) + "\n")
+    with pytest.raises(DataError, match="no cell of 'x' is a number as it was in training"):
+        run.predict(new)
 
 
 def test_a_tie_with_the_majority_is_no_praise(tmp_path):
@@ -272,3 +277,27 @@ def test_the_default_folder_depends_on_the_settings_alone():
     )
     assert first.default_folder() != TrainConfig(source="data/cars.csv", seed=1).default_folder()
     assert first.default_folder().name.startswith("cars-auto-")
+
+
+def test_a_streamed_table_is_judged_without_reading_it_again_for_each_record(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=400), "z": rng.normal(size=400)})
+    frame["y"] = np.where(frame.x > 0, "a", "b")
+    path = tmp_path / "large.parquet"
+    frame.to_parquet(path, row_group_size=50)
+    monkeypatch.setitem(prepare_table.__kwdefaults__, "stream_bytes", 0)
+    read = []
+    monkeypatch.setattr(ParquetStream, "row", counted_calls(ParquetStream.row, read))
+    run = nnatomy.train(path, "y", epochs=3, out=tmp_path / "run")
+    assert 0 < len(read) <= 2 * 8, "only the examples of the report"
+    names = pd.read_csv(run.path / "test_predictions.csv")["name"]
+    truth = frame["y"][names.str.removeprefix("row ").astype(int)].tolist()
+    assert truth == pd.read_csv(run.path / "test_predictions.csv")["truth"].tolist()
+
+
+def counted_calls(function, calls):
+    def call(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return call

@@ -215,6 +215,7 @@ def _assemble(
         codec=codec,
         report=report,
         input_shape=(framing.channels, *framing.size),
+        test_names=test_names,
         show=partial(show_image, sets["test"], test_names),
     )
 

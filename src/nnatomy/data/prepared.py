@@ -69,6 +69,7 @@ class Prepared:
         codec: Encodes further sources in the same way.
         report: What was found and done.
         input_shape: Shape of one network input: (features,) or (channels, height, width).
+        test_names: One name a test record: its line, its row or its path.
         show: Gives the original view of test record i, for the report's examples: a dict with
             "name" and either "row" (column -> text) or "image" (PNG bytes).
     """
@@ -79,6 +80,7 @@ class Prepared:
     codec: Codec
     report: DataReport
     input_shape: tuple[int, ...]
+    test_names: Sequence[str]
     show: Callable[[int], dict[str, Any]]
 
     @property

@@ -141,12 +141,12 @@ def prepare_table(
         [*table.findings, *answers.findings, *notes, *twins, *profile.findings, *encoding]
     )
     test_rows = answers.rows[split.test]
+    names = [f"{table.unit} {table.lines[row]}" for row in test_rows]
 
     def show(i: int) -> dict[str, Any]:
-        row = int(test_rows[i])
-        return {"name": f"{table.unit} {table.lines[row]}", "row": table.row(row)}
+        return {"name": names[i], "row": table.row(int(test_rows[i]))}
 
-    return Prepared(train, valid, test, codec, report, (codec.encoder.width,), show)
+    return Prepared(train, valid, test, codec, report, (codec.encoder.width,), names, show)
 
 
 def _named(plan: SplitPlan) -> SplitPlan:

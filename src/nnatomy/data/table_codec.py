@@ -139,13 +139,12 @@ class TypedReader:
         """Read columns whose content is known; report their cells that do not fit."""
         findings: list[Finding] = []
         for column in columns:
-            cells = self.table.column(column.name)
-            typed = read_column(cells, column)
-            if len(column.read(cells)[1]) == len(cells) > 0:
+            typed = read_column(self.table.column(column.name), column)
+            if typed.findings and not typed.unique:  # cells that do not fit, and none that does
                 raise DataError(
                     f"{self.table.origin}: no cell of {column.name!r} is a {column.kind} as it was "
-                    f"in training, e.g. {cells.iloc[0]!r}: write it as there (decimal marks, "
-                    "units, dates)"
+                    f"in training: write it as there (decimal marks, units, dates); "
+                    f"{typed.findings[0].message}"
                 )
             findings += typed.findings
             self.remember(typed)

@@ -49,8 +49,7 @@ def conclude(
     baselines = fit_baselines(prepared.train, prepared.test, prepared.task, config.seed)
     if prepared.task.kind == "regression":
         baselines = [_in_units(b, prepared) for b in baselines]
-    names = [prepared.show(i)["name"] for i in range(len(prepared.test))]
-    encoded = Encoded(prepared.test, names, _truth(answers), (), ())
+    encoded = Encoded(prepared.test, prepared.test_names, _truth(answers), (), ())
     write_table(folder.path / "test_predictions.csv", predictor.table(encoded, answers.predicted))
     rows = summarize(session.network, prepared.input_shape)
     result: dict[str, Any] = {
