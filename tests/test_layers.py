@@ -18,6 +18,7 @@ LEVELS = {
     "errors": -1,
     "types": -1,
     "conversion": 0,
+    "compilation": 0,
     "data": 1,
     "nn": 2,
     "models": 3,

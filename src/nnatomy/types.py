@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 Label: TypeAlias = "str | int | float | bool"
+Values: TypeAlias = "NDArray[np.floating[Any]]"
+"""Numbers of single or double precision; what is computed from them keeps their precision."""
 
 
 class Batch(NamedTuple):
@@ -22,6 +26,11 @@ class Batch(NamedTuple):
     inputs: Tensor
     targets: Tensor
     weights: Tensor | None
+
+    def part(self, begin: int, end: int) -> Batch:
+        """The records from `begin` to before `end`."""
+        weights = None if self.weights is None else self.weights[begin:end]
+        return Batch(self.inputs[begin:end], self.targets[begin:end], weights)
 
 
 class Samples(Protocol):

@@ -53,11 +53,15 @@ def test_a_change_of_the_vector_is_a_change_of_the_network() -> None:
     assert all((p == 0.25).all() for p in net.parameters())
 
 
-def test_penalty_is_that_of_autograd_on_matrices_only() -> None:
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.3), (0.4, 0.0), (0.4, 0.3)])
+def test_penalty_is_that_of_autograd_on_matrices_only(l1: float, l2: float) -> None:
     net = network()
     flat = FlatParameters(net)
-    flat.penalize(0.3, 7)
-    penalty = 0.3 / (2 * 7) * sum(p.square().sum() for p in net.parameters() if p.dim() > 1)
+    with torch.no_grad():
+        next(net.parameters())[0, 0] = 0.0
+    flat.penalize(l1, l2, 7)
+    matrices = [p for p in net.parameters() if p.dim() > 1]
+    penalty = sum(l2 * p.square().sum() + l1 * p.abs().sum() for p in matrices) / (2 * 7)
     named = [(p, p.grad.clone()) for p in net.parameters()]
     expected = torch.autograd.grad(penalty, [p for p, _ in named], allow_unused=True)
     for (parameter, found), gradient in zip(named, expected, strict=True):

@@ -27,7 +27,8 @@ def quadratic(curvature: float) -> tuple[nn.Module, TensorSamples]:
     basis, _ = torch.linalg.qr(torch.randn(64, 5, generator=generator))
     inputs = basis * (64 * curvature) ** 0.5
     torch.manual_seed(0)
-    targets = inputs @ torch.full((5, 1), 3.0)
+    # Some noise, or the descent may meet the bottom to the bit and stay there at any rate.
+    targets = inputs @ torch.full((5, 1), 3.0) + 0.1 * torch.randn(64, 1)
     return nn.Linear(5, 1, bias=False), TensorSamples(inputs, targets)
 
 

@@ -56,6 +56,7 @@ class Checkpointer(Observer):
         self.folder = folder
         self.every_seconds = every_seconds
         self.every_steps = every_steps
+        self.every_step = every_steps is not None
         self.keep = keep
         self.stop = stop
         self._due = monotonic() + every_seconds

@@ -56,8 +56,9 @@ def fit(
         settings: How to train; the defaults are mini-batches of 64 with Adam.
         observers: See everything, change nothing.
         state: Go on from this state of an earlier call with the same arguments.
-        stop: Asked after every step and between validation batches; when it says True the
-            session is returned with `interrupted` set, and can be captured and resumed.
+        stop: Asked after every step (every few where they are compiled) and between validation
+            batches; when it says True the session is returned with `interrupted` set, and can
+            be captured and resumed.
 
     Returns:
         The finished session: its `history` has one dict an epoch, `stopped` says why it ended.
@@ -83,14 +84,18 @@ def fit(
 
 def _run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool]) -> None:
     step_watchers = [o for o in observers if type(o).on_step is not Observer.on_step]
+    one_by_one = any(o.every_step for o in step_watchers)
+    epochs_watched = any(type(o).on_epoch is not Observer.on_epoch for o in observers)
     session.network.train()
     for observer in observers:
         observer.on_start(session)
     while not session.finished:
-        for batch in session.batches():
-            session.learn(batch)
-            for observer in step_watchers:
-                observer.on_step(session)
+        if session.can_leap() and not (step_watchers or epochs_watched):
+            session.leap()
+            session.interrupted = stop() and not session.stopped
+            continue
+        for _ in session.advance(one_by_one=one_by_one):
+            _tell(step_watchers, session)
             if stop():
                 session.interrupted = True
                 break
@@ -104,3 +109,8 @@ def _run(session: Session, observers: Sequence[Observer], stop: Callable[[], boo
         session.use_best()
     for observer in observers:
         observer.on_interrupt(session) if session.interrupted else observer.on_end(session)
+
+
+def _tell(step_watchers: Sequence[Observer], session: Session) -> None:
+    for observer in step_watchers:
+        observer.on_step(session)

@@ -51,10 +51,16 @@ class FlatParameters:
         # channels last, while a slice of another tensor is packed.
         return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), start)
 
-    def penalize(self, l2: float, records: int) -> None:
-        """Add the gradient λ/m w of the penalty λ/(2m) Σ w² for the weight matrices."""
-        size = self.penalized
-        self.gradient[:size].add_(self.weights[:size], alpha=l2 / records)
+    def penalize(self, l1: float, l2: float, records: int) -> None:
+        """Add the gradients of the penalties on the weight matrices.
+
+        They are λ/m w for λ/(2m) Σ w², and λ/(2m) sign w for λ/(2m) Σ |w| (0 at 0).
+        """
+        weights, gradient = self.weights[: self.penalized], self.gradient[: self.penalized]
+        if l2:
+            gradient.add_(weights, alpha=l2 / records)
+        if l1:
+            gradient.add_(weights.sign(), alpha=l1 / (2 * records))
 
     def release(self) -> None:
         """Give the network parameters of its own again, without gradients."""

@@ -8,12 +8,35 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnatomy.errors import NonFiniteError
 from nnatomy.training.objectives import Objective
 from nnatomy.types import Batch
 
 
 def _finite(value: Any) -> bool:
     return not isinstance(value, Tensor) or bool(torch.isfinite(value).all())
+
+
+def non_finite_error(
+    network: nn.Module, objective: Objective, batch: Batch, *, step: int, epoch: int, first: int
+) -> NonFiniteError:
+    """The error about a batch whose loss or gradient is not finite.
+
+    Args:
+        network: With the weights before the batch.
+        objective: What is made small.
+        batch: The batch.
+        step: Steps done before.
+        epoch: Epochs completed.
+        first: Records of the epoch before the batch.
+    """
+    origin = origin_of_non_finite(network, objective, batch)
+    return NonFiniteError(
+        f"the loss or its gradient is not finite at step {step + 1} (epoch {epoch + 1}, records "
+        f"{first + 1} to {first + len(batch.targets)} of its order); it began in {origin}. "
+        "The weights were not changed. Lower the learning rate, clip gradients, or look at "
+        "these records."
+    )
 
 
 def origin_of_non_finite(network: nn.Module, objective: Objective, batch: Batch) -> str:

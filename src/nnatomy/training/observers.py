@@ -13,7 +13,13 @@ class Observer:
 
     An observer reads the session; it never changes weights, order or random state, so that a
     watched run is bit-identical to an unwatched one.
+
+    Attributes:
+        every_step: Whether `on_step` needs to see each single step. Without such an observer
+            compiled steps are computed many at a time, and `on_step` is called between.
     """
+
+    every_step = True
 
     def on_start(self, session: Session) -> None:
         """Called once before the first step (also after resumption)."""

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nnatomy.errors import DataError, NonFiniteError, RunError
 from nnatomy.training.batch_size import batch_size_for
+from nnatomy.training.best_weights import BestWeights
+from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
 from nnatomy.training.devices import mixed_precision, pick_device, threads_for
 from nnatomy.training.flat import FlatBuffers, FlatParameters
 from nnatomy.training.inference import evaluate, has_filters, outputs_of, place
-from nnatomy.training.nonfinite import origin_of_non_finite
+from nnatomy.training.nonfinite import non_finite_error
 from nnatomy.training.objectives import Objective
 from nnatomy.training.optimizers import build_optimizer
 from nnatomy.training.order import permutation
+from nnatomy.training.randomness import generator_states, restore_generators
 from nnatomy.training.schedules import learning_rate
 from nnatomy.training.settings import Settings
 from nnatomy.training.state import State
@@ -40,6 +44,7 @@ class Session:
         step: Weight updates done.
         epoch: Epochs completed.
         consumed: Records of the current epoch already learned from.
+        engine: What computes the steps: "compiled", "stacked" or "autograd".
         history: One row (a dict) a completed epoch.
         stopped: Why training ended; empty while it goes on.
         interrupted: True when a stop was requested before the end.
@@ -79,6 +84,11 @@ class Session:
         self.rule = build_optimizer(
             settings.optimizer, self.flat.weights, self.flat.gradient, settings.momentum
         )
+        self._steps = compiled_steps(
+            network, self.flat, self.rule, objective, settings, self.batch_size
+        )
+        self._own_generator = None if self._steps is None else self._steps.generator
+        self.engine = "autograd" if self._steps is None else "compiled"
         per_epoch = math.ceil(len(train) / self.batch_size)
         self.rate = learning_rate(
             settings.schedule,
@@ -92,9 +102,9 @@ class Session:
         self.stopped = "" if settings.epochs else "epoch limit: 0"
         self.interrupted = False
         self.seconds = 0.0
-        self._best: dict[str, Tensor] = {}
-        self._last: dict[str, Tensor] = {}
-        self._loss_sum = torch.zeros((), device=self.device)
+        self._weights = BestWeights(network)
+        exact = torch.float64 if self.device.type == "cpu" else torch.float32
+        self._loss_sum = torch.zeros((), device=self.device, dtype=exact)
         self._norm_sum = 0.0
         self._epoch_start: Tensor | None = None
         self._generators: dict[str, Tensor] = {}
@@ -105,18 +115,95 @@ class Session:
         """Whether training has ended, for whatever reason."""
         return bool(self.stopped) or self.interrupted
 
-    def batches(self) -> Iterator[Batch]:
-        """The rest of the current epoch's mini-batches, in its order."""
+    def advance(self, *, one_by_one: bool) -> Iterator[None]:
+        """Learn from the rest of the epoch; yields after each step, or every few of them.
+
+        Args:
+            one_by_one: Yield after each step, also where several are computed at once.
+
+        Raises:
+            NonFiniteError: As in `learn`.
+        """
+        if self._steps is None:
+            for batch in self.batches():
+                self.learn(batch)
+                yield
+            return
+        for batch in self.batches(1 if one_by_one else self._steps.most):
+            wanted = math.ceil(len(batch.targets) / self.batch_size)
+            done = self._compute(self._steps, batch, wanted)
+            learned = min(done.steps * self.batch_size, len(batch.targets))
+            self.consumed += learned
+            if done.steps < wanted:
+                self._refuse(batch.part(learned, learned + self.batch_size))
+            yield
+
+    def batches(self, steps: int = 1) -> Iterator[Batch]:
+        """The records of the rest of the current epoch, in its order, for so many steps each."""
         if self.consumed == 0:
             self._open_epoch()
-        count = len(self.train)
+        count, size = len(self.train), self.batch_size * steps
         if self.consumed == count:  # resumed between the last step and the evaluation
             return iter(())
+        if self.batch_size >= count:  # one batch of all: its order has no meaning
+            return self.train.batches(None, size)
         if self.settings.shuffle:
             order = permutation(count, self.settings.seed, self.epoch)
         else:
             order = torch.arange(count)
-        return self.train.batches(order[self.consumed :], self.batch_size)
+        return self.train.batches(order[self.consumed :], size)
+
+    def _compute(self, steps: CompiledSteps, batch: Batch, wanted: int) -> Done:
+        """So many compiled steps through a batch, and again from its beginning."""
+        totals = np.array([self._loss_sum.item(), self._norm_sum])
+        if self.settings.schedule == "constant":
+            rates = np.full(wanted, self.settings.lr)
+        else:
+            rates = np.array([self.rate(self.step + k) for k in range(wanted)])
+        done = steps.run(batch, rates, totals)
+        self._loss_sum.fill_(totals[0])
+        self._norm_sum = float(totals[1])
+        self.step += done.steps
+        return done
+
+    def can_leap(self) -> bool:
+        """Whether nothing but an observer would look at the network between the epochs."""
+        settings = self.settings
+        if self._steps is None or self.valid is not None or settings.weight_tol:
+            return False
+        judged = settings.patience is not None or settings.error_rate is not None
+        return not judged and self.batch_size >= len(self.train) and self.consumed == 0
+
+    def leap(self) -> None:
+        """Many epochs of one step each in one call; their rows share its time evenly.
+
+        Raises:
+            NonFiniteError: As in `learn`; the epochs before have their rows.
+        """
+        (batch,) = self.batches()
+        steps, before = cast(CompiledSteps, self._steps), self.step
+        wanted = min(steps.most, self.settings.epochs - self.epoch)
+        done = self._compute(steps, batch, wanted)
+        records, begin = len(batch.targets), self.seconds
+        share = (self._elapsed() - begin) / wanted
+        values = zip(done.losses.tolist(), done.norms.tolist(), done.rates.tolist(), strict=True)
+        for k, (loss, norm, rate) in enumerate(values, 1):
+            row: dict[str, Any] = {
+                "epoch": self.epoch + k,
+                "step": before + k,
+                "loss": loss * records / records,  # as `close_epoch` rounds
+                "valid_loss": None,
+                "valid_score": None,
+                "lr": rate,
+                "grad_norm": norm,
+                "seconds": begin + share * k,
+            }
+            self.history.append(row)
+            self.rules.note(row)
+        self.epoch += done.steps
+        if done.steps < wanted:
+            self._refuse(batch)
+        self.stopped = self.rules.reason(self.history[-1], None)
 
     def _open_epoch(self) -> None:
         self._loss_sum.zero_()
@@ -134,20 +221,33 @@ class Session:
             NonFiniteError: The loss or a gradient is not finite; weights and running averages
                 are as they were before the batch.
         """
-        settings, flat = self.settings, self.flat
         if self._must_place:
             batch = place(batch, self.device, self.channels_last)
-        records = len(batch.targets)
         self.buffers.keep()
-        flat.gradient.zero_()
+        self.flat.gradient.zero_()
         with self._precision:
             outputs = self.network(batch.inputs)
             loss = self.objective.loss(outputs, batch.targets, batch.weights)
         loss.backward()  # type: ignore[no-untyped-call]
-        if settings.l2:
-            flat.penalize(settings.l2, records)
-        norm = math.sqrt(flat.gradient.dot(flat.gradient).item())
         loss = loss.detach()
+        self.update(loss, batch)
+        return loss
+
+    def update(self, loss: Tensor, batch: Batch) -> None:
+        """The second half of a step: from the gradient of the batch's loss to new weights.
+
+        Args:
+            loss: Of the batch; its gradient lies in `flat.gradient`, the buffers before the batch
+                in `buffers`.
+            batch: The batch, on the session's device.
+
+        Raises:
+            NonFiniteError: As in `learn`.
+        """
+        settings, flat, records = self.settings, self.flat, len(batch.targets)
+        if settings.l1 or settings.l2:
+            flat.penalize(settings.l1, settings.l2, records)
+        norm = math.sqrt(flat.gradient.dot(flat.gradient).item())
         if not (math.isfinite(norm) and math.isfinite(loss.item())):
             self._refuse(batch)
         if settings.clip_norm is not None and norm > settings.clip_norm:
@@ -157,20 +257,19 @@ class Session:
         self._norm_sum += norm
         self.step += 1
         self.consumed += records
-        return loss
 
     def _refuse(self, batch: Batch) -> NoReturn:
         self.buffers.take_back()
-        origin = origin_of_non_finite(self.network, self.objective, batch)
-        self.buffers.take_back()
-        first = self.consumed
-        raise NonFiniteError(
-            f"the loss or its gradient is not finite at step {self.step + 1} (epoch "
-            f"{self.epoch + 1}, records {first + 1} to {first + len(batch.targets)} of its order); "
-            f"it began in {origin}. "
-            "The weights were not changed. Lower the learning rate, clip gradients, or look at "
-            "these records."
+        error = non_finite_error(
+            self.network,
+            self.objective,
+            batch,
+            step=self.step,
+            epoch=self.epoch,
+            first=self.consumed,
         )
+        self.buffers.take_back()
+        raise error
 
     def close_epoch(self, stop: Callable[[], bool]) -> dict[str, Any] | None:
         """Evaluate the finished epoch, note its row, keep the weights if they are the best.
@@ -216,7 +315,7 @@ class Session:
         self.epoch += 1
         self.consumed = 0
         if self.rules.note(row) and self.valid is not None:
-            self._keep_best()
+            self._weights.keep()
         change = None
         if self._epoch_start is not None:
             moved = torch.linalg.vector_norm(self.flat.weights - self._epoch_start)
@@ -229,45 +328,26 @@ class Session:
         self._clock = now
         return self.seconds
 
-    def _keep_best(self) -> None:
-        state = self.network.state_dict()
-        if not self._best:
-            self._best = {name: value.clone() for name, value in state.items()}
-        for name, value in state.items():
-            self._best[name].copy_(value)
-
     def use_best(self) -> None:
-        """Put the weights of the best epoch in place (those of the last without validation).
-
-        The last ones are kept: they are what the optimizer's state and the counters belong to.
-        """
-        if self._best and not self._last:
-            self._last = {k: v.clone() for k, v in self.network.state_dict().items()}
-            self.network.load_state_dict(self._best)
+        """Put the weights of the best epoch in place (those of the last without validation)."""
+        self._weights.use()
 
     def close(self) -> None:
         """Give the network parameters of its own again; note where the random generators stand."""
-        self._generators = self._generator_states()
+        self._generators = generator_states(self.device, self._own_generator)
         self.flat.release()
         self.buffers.release()
 
-    def _generator_states(self) -> dict[str, Tensor]:
-        states = {"rng.cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            states["rng.cuda"] = torch.cuda.get_rng_state(self.device)
-        return states
-
     def capture(self) -> State:
-        """The complete state at the last step boundary; tensors are copies.
+        """A copy of the complete state after the last step, from which training can go on.
 
-        Of a finished run too it is the state after the last step, so that a run of more epochs
-        goes on from it as if it had never ended.
+        That of a finished run too: more epochs go on as if it had never ended.
         """
-        network = self._last or self.network.state_dict()
-        tensors = {f"network.{k}": v for k, v in network.items()}
+        tensors = {f"network.{k}": v for k, v in self._weights.last().items()}
         tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
-        tensors |= {f"best.{k}": v for k, v in self._best.items()}
-        tensors |= {"loss_sum": self._loss_sum, **(self._generators or self._generator_states())}
+        tensors |= {f"best.{k}": v for k, v in self._weights.best.items()}
+        tensors |= self._generators or generator_states(self.device, self._own_generator)
+        tensors["loss_sum"] = self._loss_sum
         if self._epoch_start is not None:
             tensors["epoch_start"] = self._epoch_start
         self._elapsed()
@@ -297,7 +377,7 @@ class Session:
             if values[name] != now and values["consumed"]:
                 raise RunError(f"the saved state has {name} {values[name]}, this run has {now}")
         try:
-            self.network.load_state_dict(_part(tensors, "network."))
+            self.network.load_state_dict(state.part("network."))
             for name, slot in self.rule.slots.items():
                 slot.copy_(tensors[f"slot.{name}"])
         except (KeyError, RuntimeError) as error:
@@ -305,14 +385,12 @@ class Session:
             raise RunError(
                 f"the saved state is of another network or optimizer: {reason}"
             ) from None
-        best = _part(tensors, "best.")
-        self._best = {k: v.to(self.device, copy=True) for k, v in best.items()}
+        best = state.part("best.")
+        self._weights.best = {k: v.to(self.device, copy=True) for k, v in best.items()}
         self._loss_sum.copy_(tensors["loss_sum"])
         if "epoch_start" in tensors:
             self._epoch_start = tensors["epoch_start"].to(self.device)
-        torch.set_rng_state(tensors["rng.cpu"])
-        if "rng.cuda" in tensors and self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
+        restore_generators(tensors, self.device, self._own_generator)
         self.step, self.epoch = values["step"], values["epoch"]
         self.consumed, self._norm_sum = values["consumed"], values["norm_sum"]
         self.history = [dict(row) for row in values["history"]]
@@ -320,7 +398,3 @@ class Session:
         self.seconds, self.threads = values["seconds"], values["threads"]
         more = self.epoch < self.settings.epochs
         self.stopped = "" if more and values["stopped"].startswith("epoch") else values["stopped"]
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

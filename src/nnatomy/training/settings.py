@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_type_hints
 
@@ -12,6 +12,11 @@ from nnatomy.conversion import convert_all
 from nnatomy.errors import SettingError, nearest
 
 _THREADS_PER_PROCESSOR = 4
+_CHOICES = {
+    "monitor": ("loss", "score"),
+    "precision": ("float32", "auto", "bfloat16"),
+    "engine": ("auto", "compiled", "stacked", "autograd"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Settings:
         momentum: γ of momentum, nesterov and rmsprop.
         schedule: How the learning rate varies, see nnatomy.training.schedules.
         l2: λ of the penalty λ/(2m) Σ w² on weight matrices (not biases), m records a batch.
+        l1: λ of the penalty λ/(2m) Σ |w| on the same weights.
         clip_norm: Gradients with a larger Euclidean norm are scaled down to it. None: never.
         shuffle: Draw the records in a new order each epoch.
         patience: Stop when more than so many epochs in a row bring no improvement by `tol`: of the
@@ -40,6 +46,9 @@ class Settings:
         seed: Of the order of records and of everything drawn at random.
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
         precision: "float32", or "auto" / "bfloat16" for mixed precision on devices that have it.
+        engine: What computes the steps: "compiled" machine code for plain dense networks on the
+            CPU, "stacked" networks side by side (several at once only), "autograd" for every
+            network; "auto" chooses. The results agree to rounding.
         threads: CPU threads, at most four a processor; None chooses one for small networks.
     """
 
@@ -50,6 +59,7 @@ class Settings:
     momentum: float = 0.9
     schedule: str = "constant"
     l2: float = 0.0
+    l1: float = 0.0
     clip_norm: float | None = None
     shuffle: bool = True
     patience: int | None = None
@@ -60,6 +70,7 @@ class Settings:
     seed: int = 0
     device: str = "auto"
     precision: Literal["float32", "auto", "bfloat16"] = "float32"
+    engine: Literal["auto", "compiled", "stacked", "autograd"] = "auto"
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -75,7 +86,7 @@ class Settings:
         most = _THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
         if self.threads is not None and self.threads > most:
             raise SettingError(f"threads must be at most {most} here, got {self.threads}")
-        for name in ("l2", "tol", "weight_tol", "seed"):
+        for name in ("l1", "l2", "tol", "weight_tol", "seed"):
             _at_least(name, getattr(self, name), 0)
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise SettingError(f"lr must be a positive number, got {self.lr}")
@@ -83,12 +94,18 @@ class Settings:
             raise SettingError(f"clip_norm must be positive, got {self.clip_norm}")
         if not 0 <= self.momentum < 1:
             raise SettingError(f"momentum must be at least 0 and below 1, got {self.momentum}")
-        if self.monitor not in ("loss", "score"):
-            raise SettingError(f"monitor is 'loss' or 'score', got {self.monitor!r}")
-        if self.precision not in ("float32", "auto", "bfloat16"):
-            raise SettingError(
-                f"precision is 'float32', 'auto' or 'bfloat16', got {self.precision!r}"
-            )
+        self._check_choices()
+
+    def _check_choices(self) -> None:
+        for name, known in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in known:
+                hint = nearest(str(value), known)
+                raise SettingError(f"{name} is {_either(known)}, got {value!r}: {hint}")
+
+
+def _either(known: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in known[:-1]) + f" or '{known[-1]}'"
 
 
 def _at_least(name: str, value: float, least: float) -> None:

@@ -20,3 +20,8 @@ class State:
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without the prefix."""
+        named = self.tensors.items()
+        return {k.removeprefix(prefix): v for k, v in named if k.startswith(prefix)}

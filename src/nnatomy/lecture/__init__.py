@@ -1,0 +1,1 @@
+"""The lecture's numbers, figures and experiments, computed."""

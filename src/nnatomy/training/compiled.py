@@ -1,0 +1,253 @@
+"""Binding a plain dense network to the compiled steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nnatomy.errors import SettingError
+from nnatomy.training.dense_layers import DenseLayer, dense_layers
+from nnatomy.training.flat import FlatParameters
+from nnatomy.training.objectives import OBJECTIVES, Objective
+from nnatomy.training.optimizers import Rule
+from nnatomy.training.settings import Settings
+from nnatomy.types import Batch
+
+if TYPE_CHECKING:
+    from nnatomy.training.dense_kernel import Learned, Plan, Work
+
+_CALL_PRODUCTS = 500_000_000
+"""Multiplications of one call, some tens of milliseconds: how long a request to stop can wait."""
+_CALL_BYTES = 8 << 20
+"""Largest size of the inputs, or of what dropout draws, for one call."""
+_PRECISIONS = (torch.float32, torch.float64)
+_LOSSES = ("cross_entropy", "binary_cross_entropy", "squared", "perceptron")
+_RULES = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
+_ACTIVATIONS = (
+    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "softplus", "silu"),
+)
+_SLOTS = {
+    "momentum": ("velocity",),
+    "nesterov": ("velocity",),
+    "adagrad": ("squares",),
+    "adadelta": ("squares", "changes"),
+    "rmsprop": ("squares",),
+    "adam": ("mean", "squares"),
+}
+
+
+def compiled_steps(
+    network: nn.Module,
+    flat: FlatParameters,
+    rule: Rule,
+    objective: Objective,
+    settings: Settings,
+    batch_size: int,
+) -> CompiledSteps | None:
+    """The compiled steps of a run where they are asked for or, left to choose, faster.
+
+    Raises:
+        SettingError: They are asked for and cannot compute this network.
+    """
+    if settings.engine not in ("auto", "compiled"):
+        return None
+    reason = _obstacle(network, flat, objective, settings)
+    if reason and settings.engine == "compiled":
+        raise SettingError(f"engine 'compiled' cannot train this network: {reason}")
+    if reason or (settings.engine == "auto" and not _pays(network, batch_size)):
+        return None
+    return CompiledSteps(network, flat, rule, objective, settings, batch_size)
+
+
+def _obstacle(
+    network: nn.Module, flat: FlatParameters, objective: Objective, settings: Settings
+) -> str:
+    """Why the compiled steps cannot train a network; empty when they can."""
+    if flat.weights.device.type != "cpu":
+        return f"it computes on the CPU, not on {flat.weights.device}"
+    if settings.precision == "bfloat16" or flat.weights.dtype not in _PRECISIONS:
+        return "it computes in single or double precision"
+    if objective is not OBJECTIVES.get(objective.name) or objective.name not in _LOSSES:
+        return f"it has no formula of the objective '{objective.name}'"
+    if settings.optimizer not in _RULES:
+        return f"it has no formula of the optimizer '{settings.optimizer}'"
+    if dense_layers(network) is None:
+        return (
+            "it computes plain dense networks, without batch normalization, frozen parts or hooks"
+        )
+    return ""
+
+
+def _pays(network: nn.Module, batch_size: int) -> bool:
+    """Whether the compiled steps are faster than autograd on this plain dense network."""
+    return True
+
+
+@dataclass
+class Done:
+    """What a call did.
+
+    Args:
+        steps: Steps done; fewer than asked for when the next was not finite.
+        losses: (steps,) the loss of each batch.
+        norms: (steps,) the norm of each gradient.
+        rates: (steps,) the learning rate of each.
+    """
+
+    steps: int
+    losses: NDArray[np.float64]
+    norms: NDArray[np.float64]
+    rates: NDArray[np.float64]
+
+
+class CompiledSteps:
+    """The steps of one training run.
+
+    Args:
+        network: A plain dense network, its parameters in `flat`.
+        flat: Parameters and gradient; changed in place.
+        rule: The update rule; its memory is changed in place.
+        objective: One of nnatomy.training.objectives.OBJECTIVES.
+        settings: How.
+        batch_size: Records a step.
+
+    Attributes:
+        generator: What dropout draws from.
+        most: Steps of one call at most.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        flat: FlatParameters,
+        rule: Rule,
+        objective: Objective,
+        settings: Settings,
+        batch_size: int,
+    ) -> None:
+        from nnatomy.training.dense_kernel import Learned, Plan
+
+        layers = dense_layers(network) or []
+        self.rule, self.batch_size = rule, batch_size
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self._drops = [
+            (layer.linear.out_features, 1.0 - layer.dropout) for layer in layers if layer.dropout
+        ]
+        self._dtype = flat.weights.dtype
+        self.learned: Learned = Learned(
+            flat.weights.numpy(), flat.gradient.numpy(), *self._memory(settings.optimizer)
+        )
+        clip = settings.clip_norm
+        self.plan: Plan = Plan(
+            _table(layers, flat),
+            np.array([1.0 - layer.dropout for layer in layers]),
+            _LOSSES.index(objective.name),
+            _RULES.index(settings.optimizer),
+            float(settings.momentum),
+            float(settings.l1),
+            float(settings.l2),
+            flat.penalized,
+            float("inf") if clip is None else float(clip),
+            batch_size,
+        )
+        self.work = self._work(layers)
+        self.most = self._most(layers)
+
+    def _memory(self, optimizer: str) -> list[NDArray[Any]]:
+        slots = [self.rule.slots[name].numpy() for name in _SLOTS.get(optimizer, ())]
+        empty = torch.empty(0, dtype=self._dtype).numpy()
+        return [*slots, empty, empty][:2]
+
+    def _work(self, layers: list[DenseLayer]) -> Work:
+        from nnatomy.training.dense_kernel import Work
+
+        units = layers[0].linear.in_features + sum(y.linear.out_features for y in layers)
+        sizes = [units, units, units, 1, 2]
+        return Work(*(torch.empty(n * self.batch_size, dtype=self._dtype).numpy() for n in sizes))
+
+    def _most(self, layers: list[DenseLayer]) -> int:
+        products = 3 * sum(layer.linear.weight.numel() for layer in layers)
+        drawn = sum(width for width, _ in self._drops)
+        values = max(layers[0].linear.in_features, drawn) * self._dtype.itemsize
+        limit = min(_CALL_PRODUCTS // products, _CALL_BYTES // values) // self.batch_size
+        return max(1, limit)
+
+    def run(self, batch: Batch, rates: NDArray[np.float64], totals: NDArray[np.float64]) -> Done:
+        """Do one step for each learning rate, through the records and again from their start.
+
+        Args:
+            batch: Records of several steps, in order; the last step of a pass may have fewer.
+            rates: The learning rates.
+            totals: Receive the sum of losses times records, and that of the norms.
+        """
+        from nnatomy.training.dense_kernel import Records, learn
+
+        count = len(batch.targets)
+        empty = torch.empty(0, dtype=self._dtype)
+        records = Records(
+            *(
+                self._numbers(values)
+                for values in (
+                    batch.inputs.reshape(count, -1),
+                    batch.targets.reshape(count, -1),
+                    empty if batch.weights is None else batch.weights,
+                    self._masks(count, len(rates)) if self._drops else empty,
+                )
+            )
+        )
+        losses, norms = np.empty(len(rates)), np.empty(len(rates))
+        updates = self.rule.slots.get("count")
+        before = 0 if updates is None else int(updates)
+        steps = learn(
+            self.learned, self.plan, records, self.work, rates, before, losses, norms, totals
+        )
+        if updates is not None:
+            updates.add_(steps)
+        return Done(steps, losses[:steps], norms[:steps], rates[:steps])
+
+    def _numbers(self, values: Tensor) -> NDArray[Any]:
+        numbers: NDArray[Any] = values.to(self._dtype).contiguous().numpy()
+        return numbers
+
+    def _masks(self, count: int, steps: int) -> Tensor:
+        """What nn.Dropout would draw in the same steps, in its order."""
+        sizes = [min(self.batch_size, count - start) for start in range(0, count, self.batch_size)]
+        drawn = []
+        for step in range(steps):
+            size = sizes[step % len(sizes)]
+            for width, keep in self._drops:
+                mask = torch.empty(size, width, dtype=self._dtype)
+                drawn.append(mask.bernoulli_(keep, generator=self.generator).reshape(-1))
+        return torch.cat(drawn)
+
+
+def _table(layers: list[DenseLayer], flat: FlatParameters) -> NDArray[np.int64]:
+    """The table of layers that nnatomy.training.dense_kernel describes."""
+    starts: dict[Tensor, int] = {}
+    start = 0
+    for parameter in flat.parameters:
+        starts[parameter] = start
+        start += parameter.numel()
+    rows, below = [], 0
+    for layer in layers:
+        linear = layer.linear
+        above = below + linear.in_features
+        rows.append(
+            [
+                linear.in_features,
+                linear.out_features,
+                starts[linear.weight],
+                starts[linear.bias],
+                _ACTIVATIONS.index(layer.activation),
+                int(layer.dropout > 0),
+                below,
+                above,
+            ]
+        )
+        below = above
+    return np.array(rows, dtype=np.int64)
