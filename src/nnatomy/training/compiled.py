@@ -25,6 +25,9 @@ _CALL_PRODUCTS = 500_000_000
 """Multiplications of one call, some tens of milliseconds: how long a request to stop can wait."""
 _CALL_BYTES = 8 << 20
 """Largest size of the inputs, or of what dropout draws, for one call."""
+_MOST_PRODUCTS, _MOST_RECORDS = 500_000_000, 4096
+"""Multiplications of a forward pass of a batch, and records of it, up to which compiled steps are
+faster than autograd (bench/dense.py)."""
 _PRECISIONS = (torch.float32, torch.float64)
 _LOSSES = ("cross_entropy", "binary_cross_entropy", "squared", "perceptron")
 _RULES = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
@@ -84,8 +87,14 @@ def _obstacle(
 
 
 def _pays(network: nn.Module, batch_size: int) -> bool:
-    """Whether the compiled steps are faster than autograd on this plain dense network."""
-    return True
+    """Whether the compiled steps are faster than autograd on this plain dense network.
+
+    They are, by far, for small networks. In large ones matrix products take all the time, and in
+    large batches several threads would share the rest. By sizes only, never by a clock, so that
+    a run can be repeated to the bit.
+    """
+    products = batch_size * sum(p.numel() for p in network.parameters() if p.dim() == 2)
+    return products <= _MOST_PRODUCTS and batch_size <= _MOST_RECORDS
 
 
 @dataclass
@@ -119,6 +128,7 @@ class CompiledSteps:
     Attributes:
         generator: What dropout draws from.
         most: Steps of one call at most.
+        uses_blas: Whether some products are large enough to be left to BLAS.
     """
 
     def __init__(
@@ -131,8 +141,11 @@ class CompiledSteps:
         batch_size: int,
     ) -> None:
         from nnatomy.training.dense_kernel import Learned, Plan
+        from nnatomy.training.dense_products import BLAS_PRODUCTS
 
         layers = dense_layers(network) or []
+        largest = max(layer.linear.weight.numel() for layer in layers)
+        self.uses_blas = largest * batch_size > BLAS_PRODUCTS
         self.rule, self.batch_size = rule, batch_size
         self.generator = torch.Generator().manual_seed(settings.seed)
         self._drops = [

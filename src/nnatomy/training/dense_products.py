@@ -6,6 +6,8 @@ runs over the records also where layers are narrow. Large products are left to B
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -114,7 +116,7 @@ def input_gradients(
 
 
 @compiled
-def _combine_rows(out: Values, begin: float, factors: Values, rows: Values) -> None:
+def _combine_rows(out: Values, begin: Any, factors: Values, rows: Values) -> None:
     """out = begin + Σ_k f_k rows_k, four rows at a time: `out` is then read and written less."""
     last, zero = len(factors) - 1, out.dtype.type(0)
     for k in range(0, last + 1, 4):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -11,6 +13,9 @@ from torch import nn
 from nnatomy.errors import SettingError
 from nnatomy.models.summary import count_multiplications
 from nnatomy.training.inference import has_filters
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 _DEVICES = ("cpu", "cuda", "mps")
 
@@ -71,6 +76,21 @@ def thread_count(count: int) -> Iterator[None]:
     finally:
         if count != before:
             torch.set_num_threads(before)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The BLAS library that compiled code calls, loaded."""
+    import scipy.linalg.cython_blas  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def blas_threads(count: int) -> AbstractContextManager[object]:
+    """Let BLAS compute with this many threads inside the block."""
+    limited: AbstractContextManager[object] = _linear_algebra().limit(limits=count, user_api="blas")
+    return limited
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from torch import nn
 
-from nnatomy.training.devices import seeded, thread_count
+from nnatomy.errors import SettingError
+from nnatomy.training.devices import blas_threads, seeded, thread_count
 from nnatomy.training.objectives import Objective, objective_named
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
@@ -68,21 +70,27 @@ def fit(
         NonFiniteError: A loss or gradient is NaN or infinite; the weights have not seen it.
     """
     settings = settings or Settings()
+    if settings.engine == "stacked":
+        raise SettingError(
+            "engine 'stacked' trains several networks at once: use auto, or fit_many"
+        )
     objective = objective_named(objective) if isinstance(objective, str) else objective
     with seeded(settings.seed):
         session = Session(network, train, valid, objective, settings)
         if state is not None:
             session.restore(state)
         try:
-            with thread_count(session.threads):
-                _run(session, observers, _lasting(stop))
+            blas = blas_threads(session.threads) if session.uses_blas else nullcontext()
+            with thread_count(session.threads), blas:
+                run(session, observers, _lasting(stop))
         finally:
             session.close()
             network.eval()
     return session
 
 
-def _run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool]) -> None:
+def run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool]) -> None:
+    """Do the epochs of a session until it has finished or a stop is requested."""
     step_watchers = [o for o in observers if type(o).on_step is not Observer.on_step]
     one_by_one = any(o.every_step for o in step_watchers)
     epochs_watched = any(type(o).on_epoch is not Observer.on_epoch for o in observers)

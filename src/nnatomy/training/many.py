@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
 
 from torch import nn
 
-from nnatomy.training.fit import fit
-from nnatomy.training.objectives import Objective
+from nnatomy.errors import NonFiniteError, SettingError
+from nnatomy.training.devices import blas_threads, seeded, thread_count
+from nnatomy.training.fit import run
+from nnatomy.training.objectives import Objective, objective_named
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
+from nnatomy.training.stacked import can_stack, run_stacked, shape_of, stacking_pays
 from nnatomy.types import Samples
+
+Stop = Callable[[], bool]
 
 
 def fit_many(
@@ -22,18 +32,129 @@ def fit_many(
     objective: str | Objective = "cross_entropy",
     settings: Sequence[Settings],
     observers: Sequence[Observer] = (),
-    stop: Callable[[], bool] = lambda: False,
+    stop: Stop = lambda: False,
 ) -> list[Session]:
-    """Train several networks, each with settings of its own, on the same records."""
-    return [
-        fit(
-            network,
-            train,
-            valid,
-            objective=objective,
-            settings=own,
-            observers=observers,
-            stop=stop,
-        )
+    """Train several networks, each with settings of its own, on the same records.
+
+    Each ends as `fit` alone would leave it, to rounding. Plain dense networks are trained by
+    compiled steps, one on each processor at a time; others of one shape are stacked and trained
+    by one vectorized program where that is faster; the rest is trained one after the other.
+
+    Args:
+        networks: Trained in place; no two may be the same object.
+        train: Training records.
+        valid: Records to validate on after every epoch.
+        objective: As in `fit`.
+        settings: One a network.
+        observers: See every session, one at a time.
+        stop: Asked now and then; when it says True all sessions end interrupted.
+
+    Returns:
+        The sessions, in the order of the networks. One whose loss was not finite has the error in
+        `error` and its history up to there; the others are not concerned.
+
+    Raises:
+        SettingError: A setting cannot be used, or a network is given twice.
+    """
+    if len({id(network) for network in networks}) < len(networks):
+        raise SettingError("a network is given twice: each is trained in place")
+    objective = objective_named(objective) if isinstance(objective, str) else objective
+    sessions = [
+        Session(network, train, valid, objective, own)
         for network, own in zip(networks, settings, strict=True)
     ]
+    try:
+        for group in _groups(sessions):
+            _train(group, observers, stop)
+    finally:
+        for session in sessions:
+            session.close()
+            session.network.eval()
+    return sessions
+
+
+def _groups(sessions: Sequence[Session]) -> list[list[Session]]:
+    """Sessions that are trained together: all compiled ones, those stacked, single ones."""
+    groups: dict[Any, list[Session]] = defaultdict(list)
+    for session in sessions:
+        wanted = session.settings.engine
+        if session.engine == "compiled":
+            groups["compiled"].append(session)
+        elif wanted == "stacked" and not can_stack(session):
+            raise SettingError(
+                "engine 'stacked' cannot train this network: it has dropout, hooks or frozen parts"
+            )
+        elif wanted == "stacked" or (
+            wanted == "auto" and can_stack(session) and stacking_pays(session)
+        ):
+            groups[shape_of(session)].append(session)
+        else:
+            groups[id(session)].append(session)
+    return list(groups.values())
+
+
+def _train(group: list[Session], observers: Sequence[Observer], stop: Stop) -> None:
+    first = group[0]
+    if first.engine == "compiled":
+        _train_compiled(group, observers, stop)
+    elif first.settings.engine == "stacked" or len(group) > 1:
+        with seeded(first.settings.seed), thread_count(first.threads):
+            run_stacked(group, observers, stop)
+    else:
+        with seeded(first.settings.seed), thread_count(first.threads):
+            _run(first, observers, stop)
+
+
+def _run(session: Session, observers: Sequence[Observer], stop: Stop) -> None:
+    try:
+        run(session, observers, stop)
+    except NonFiniteError as error:
+        session.error = error
+
+
+def _train_compiled(group: list[Session], observers: Sequence[Observer], stop: Stop) -> None:
+    """One session on each processor: compiled steps leave the interpreter to the others."""
+    lock, given_up = Lock(), False
+    own = [_OneAtATime.around(observer, lock) for observer in observers]
+
+    def ask() -> bool:
+        with lock:
+            return given_up or stop()
+
+    workers = min(len(group), os.cpu_count() or 1)
+    with thread_count(1), blas_threads(1), ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(_run, session, own, ask) for session in group]
+        try:
+            for future in running:
+                future.result()
+        except BaseException:
+            given_up = True
+            for future in running:
+                future.cancel()
+            raise
+
+
+class _OneAtATime(Observer):
+    """Tells an observer what happens in several threads, one thing at a time."""
+
+    def __init__(self, observer: Observer, lock: Lock) -> None:
+        self._observer, self._lock = observer, lock
+        self.every_step = observer.every_step
+
+    @staticmethod
+    def around(observer: Observer, lock: Lock) -> Observer:
+        """The observer with a lock; what it does not watch stays unwatched."""
+        methods: dict[str, Any] = {}
+        for name in ("on_start", "on_step", "on_epoch", "on_end", "on_interrupt"):
+            if getattr(type(observer), name) is not getattr(Observer, name):
+                methods[name] = _locked(name)
+        kind: type[_OneAtATime] = type("_OneAtATime", (_OneAtATime,), methods)
+        return kind(observer, lock)
+
+
+def _locked(name: str) -> Callable[..., None]:
+    def tell(self: _OneAtATime, *arguments: Any) -> None:
+        with self._lock:
+            getattr(self._observer, name)(*arguments)
+
+    return tell

@@ -105,8 +105,8 @@ def perceptron_criterion(outputs: Tensor, targets: Tensor, weights: Tensor | Non
 
     Shape: outputs (B, K), targets (B,) int64, weights (B,) -> ().
     """
-    signs = torch.full_like(outputs, -1.0).scatter_(1, targets[:, None], 1.0)
-    margins = signs * outputs
+    classes = torch.arange(outputs.shape[1], device=outputs.device)
+    margins = torch.where(targets[:, None] == classes, outputs, -outputs)
     # In this order a NaN stays one instead of counting as right.
     return _mean(torch.where(margins > 0, 0.0, -margins).sum(1), weights)
 

@@ -49,6 +49,8 @@ class Session:
         stopped: Why training ended; empty while it goes on.
         interrupted: True when a stop was requested before the end.
         seconds: Time spent, summed over resumptions.
+        error: Why the run could not go on, where others went on beside it.
+        uses_blas: Whether compiled steps leave some products to BLAS.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Session:
             network, self.flat, self.rule, objective, settings, self.batch_size
         )
         self._own_generator = None if self._steps is None else self._steps.generator
+        self.uses_blas = self._steps is not None and self._steps.uses_blas
         self.engine = "autograd" if self._steps is None else "compiled"
         per_epoch = math.ceil(len(train) / self.batch_size)
         self.rate = learning_rate(
@@ -101,6 +104,7 @@ class Session:
         self.history: list[dict[str, Any]] = []
         self.stopped = "" if settings.epochs else "epoch limit: 0"
         self.interrupted = False
+        self.error: NonFiniteError | None = None
         self.seconds = 0.0
         self._weights = BestWeights(network)
         exact = torch.float64 if self.device.type == "cpu" else torch.float32
@@ -154,7 +158,6 @@ class Session:
         return self.train.batches(order[self.consumed :], size)
 
     def _compute(self, steps: CompiledSteps, batch: Batch, wanted: int) -> Done:
-        """So many compiled steps through a batch, and again from its beginning."""
         totals = np.array([self._loss_sum.item(), self._norm_sum])
         if self.settings.schedule == "constant":
             rates = np.full(wanted, self.settings.lr)
@@ -339,10 +342,7 @@ class Session:
         self.buffers.release()
 
     def capture(self) -> State:
-        """A copy of the complete state after the last step, from which training can go on.
-
-        That of a finished run too: more epochs go on as if it had never ended.
-        """
+        """A copy of the state after the last step; a finished run's can go on to more epochs."""
         tensors = {f"network.{k}": v for k, v in self._weights.last().items()}
         tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
         tensors |= {f"best.{k}": v for k, v in self._weights.best.items()}

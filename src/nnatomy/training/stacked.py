@@ -1,0 +1,169 @@
+"""Training networks of one shape side by side in one vectorized program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from nnatomy.errors import NonFiniteError
+from nnatomy.training.inference import has_filters
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+from nnatomy.types import Batch
+
+_MOST_PRODUCTS = 2_000_000
+"""Multiplications of a forward pass of one network's batch up to which stacking is faster than one
+network after the other (bench/stacked.py). Above, kernels take the time and not their calls."""
+
+
+def shape_of(session: Session) -> tuple[Any, ...]:
+    """What networks must have in common to be stacked, as a value that can be compared."""
+    network = session.network
+    parts = tuple((type(module).__name__, module.extra_repr()) for module in network.modules())
+    tensors = tuple((name, tuple(t.shape), t.dtype) for name, t in network.state_dict().items())
+    return (parts, tensors, session.objective.name, session.batch_size, session.device)
+
+
+def can_stack(session: Session) -> bool:
+    """Whether a session's network may be stacked with others of its shape.
+
+    Dropout draws from a generator, whose numbers would be others than in a run of its own.
+    """
+    modules = list(session.network.modules())
+    drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in modules)
+    watched = any(m._forward_hooks or m._forward_pre_hooks for m in modules)
+    trainable = all(p.requires_grad for p in session.network.parameters())
+    return trainable and not drops and not watched
+
+
+def stacking_pays(session: Session) -> bool:
+    """Whether a network is so small that the calls take the time, not the kernels.
+
+    Convolutions with other filters for each network are computed in groups, which is slow.
+    """
+    dense = [p.numel() for p in session.network.parameters() if p.dim() == 2]
+    return not has_filters(session.network) and sum(dense) * session.batch_size <= _MOST_PRODUCTS
+
+
+class Stack:
+    """Steps of several networks of one shape, their weights stacked along a first axis.
+
+    Args:
+        sessions: Of networks for which `shape_of` is the same.
+    """
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self.sessions = list(sessions)
+        self._named: list[dict[str, Tensor]] = [
+            dict(s.network.named_parameters()) for s in self.sessions
+        ]
+        self._buffers = [dict(s.network.named_buffers()) for s in self.sessions]
+        network, objective = self.sessions[0].network, self.sessions[0].objective
+
+        def cost(
+            weights: dict[str, Tensor], buffers: dict[str, Tensor], batch: tuple[Tensor, ...]
+        ) -> Tensor:
+            outputs = functional_call(network, (weights, buffers), (batch[0],))
+            return objective.loss(outputs, batch[1], batch[2] if len(batch) > 2 else None)
+
+        self._gradients = vmap(grad_and_value(cost))
+
+    def learn(self, batches: Sequence[Batch]) -> None:
+        """One step of every network, each on a batch of its own.
+
+        A network whose loss or gradient is not finite keeps its weights; its session gets the
+        error, the others go on.
+
+        Args:
+            batches: One a session, all of one size.
+        """
+        for session in self.sessions:
+            session.buffers.keep()
+        buffers = _stacked(self._buffers)
+        gradients, losses = self._gradients(_stacked(self._named), buffers, _joined(batches))
+        for r, session in enumerate(self.sessions):
+            for name, parameter in self._named[r].items():
+                if parameter.grad is not None:
+                    parameter.grad.copy_(gradients[name][r])
+            for name, buffer in self._buffers[r].items():
+                buffer.copy_(buffers[name][r])
+            try:
+                session.update(losses[r], batches[r])
+            except NonFiniteError as error:
+                session.error = error
+
+
+@torch.no_grad()
+def _stacked(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined(batches: Sequence[Batch]) -> tuple[Tensor, ...]:
+    inputs = torch.stack([batch.inputs for batch in batches])
+    targets = torch.stack([batch.targets for batch in batches])
+    weights = [batch.weights for batch in batches if batch.weights is not None]
+    return (inputs, targets, torch.stack(weights)) if weights else (inputs, targets)
+
+
+def run_stacked(
+    sessions: Sequence[Session], observers: Sequence[Observer], stop: Callable[[], bool]
+) -> None:
+    """Do the epochs of several sessions in lockstep; one that has finished leaves the others.
+
+    Args:
+        sessions: Of networks of one shape, none of them begun.
+        observers: Told of every session.
+        stop: Asked after every step.
+    """
+    for session in sessions:
+        session.engine = "stacked"
+        session.network.train()
+        for observer in observers:
+            observer.on_start(session)
+    going = [session for session in sessions if not session.finished]
+    while going:
+        interrupted = _epoch(going, observers, stop)
+        for session in (s for s in going if s.error is None):
+            row = None if interrupted else session.close_epoch(stop)
+            session.interrupted = row is None
+            if row is not None:
+                for observer in observers:
+                    observer.on_epoch(session, row)
+        going = [s for s in going if s.error is None and not s.finished]
+    for session in (s for s in sessions if s.error is None):
+        if not session.interrupted:
+            session.use_best()
+        for observer in observers:
+            observer.on_interrupt(session) if session.interrupted else observer.on_end(session)
+
+
+def _epoch(
+    sessions: Sequence[Session], observers: Sequence[Observer], stop: Callable[[], bool]
+) -> bool:
+    """One epoch of every session; returns whether a stop was requested before its end."""
+    for batches in _lockstep(sessions):
+        for session in (s for s in batches if s.error is None):
+            for observer in observers:
+                observer.on_step(session)
+        if stop():
+            return True
+    return False
+
+
+def _lockstep(sessions: Sequence[Session]) -> Iterator[list[Session]]:
+    """Learn from one batch after the other; yields the sessions that took part."""
+    rest = [(session, session.batches()) for session in sessions]
+    stack = Stack(sessions)
+    while rest:
+        batches = [next(batches, None) for _, batches in rest]
+        if batches[0] is None:
+            return
+        stack.learn([batch for batch in batches if batch is not None])
+        yield stack.sessions
+        if any(session.error is not None for session, _ in rest):
+            rest = [pair for pair in rest if pair[0].error is None]
+            stack = Stack([session for session, _ in rest]) if rest else stack

@@ -1,0 +1,241 @@
+"""Several networks at once: each as `fit` alone leaves it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nnatomy.data.samples import TensorSamples
+from nnatomy.errors import NonFiniteError, SettingError
+from nnatomy.models.lenet import LeNet
+from nnatomy.training.fit import fit
+from nnatomy.training.many import fit_many
+from nnatomy.training.objectives import OBJECTIVES
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+from nnatomy.training.settings import Settings
+from toy_fit import data, network, same_weights
+
+# Not adam: it blows up the rounding in a bias before batch normalization, whose gradient is zero.
+BASE = Settings(epochs=6, batch_size=8, lr=0.02, optimizer="momentum", device="cpu")
+KINDS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "compiled": (lambda: network(), "compiled"),
+    "compiled with dropout": (lambda: network(dropout=0.4), "compiled"),
+    "stacked": (lambda: network(batch_norm=True), "stacked"),
+    "one by one": (lambda: network(batch_norm=True, dropout=0.3), "autograd"),
+}
+VARIED = [
+    {"seed": 1},
+    {"seed": 2, "lr": 0.03},
+    {"seed": 3, "optimizer": "nesterov"},
+    {"seed": 4, "l2": 0.3, "clip_norm": 0.5, "schedule": "cosine"},
+    {"seed": 5, "epochs": 3},
+]
+
+
+def same_run(together: Session, alone: Session, atol: float = 1e-5) -> None:
+    one, two = together.network.state_dict(), alone.network.state_dict()
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=1e-5, atol=atol, msg=name)
+    assert len(together.history) == len(alone.history)
+    for first, second in zip(together.history, alone.history, strict=True):
+        for key in ("epoch", "step", "loss", "valid_loss", "valid_score", "lr", "grad_norm"):
+            assert (first[key] is None) == (second[key] is None)
+            assert first[key] is None or first[key] == pytest.approx(
+                second[key], rel=1e-4, abs=1e-5
+            )
+    assert together.stopped == alone.stopped
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_each_network_ends_as_alone(kind: str, weighted: bool, held_out: bool) -> None:
+    build, engine = KINDS[kind]
+    samples, valid = data(weighted=weighted), data(13, seed=5) if held_out else None
+    settings = [replace(BASE, **changes) for changes in VARIED]
+    together = fit_many([build() for _ in settings], samples, valid, settings=settings)
+    for session, own in zip(together, settings, strict=True):
+        assert session.engine == engine
+        assert session.settings == own
+        alone = replace(own, engine="compiled" if engine == "compiled" else "autograd")
+        same_run(session, fit(build(), samples, valid, settings=alone))
+    weights = [torch.nn.utils.parameters_to_vector(s.network.parameters()) for s in together]
+    assert not torch.allclose(weights[0], weights[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adam"])
+def test_stacked_over_objectives(objective: str, optimizer: str) -> None:
+    units = {"binary_cross_entropy": 1, "squared": 2}.get(objective, 3)
+
+    def build() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, units))
+
+    samples = data()
+    if objective == "binary_cross_entropy":
+        samples.targets = (samples.targets > 0).long()
+    elif objective == "squared":
+        samples.targets = samples.inputs[:, :2].sin()
+    settings = [replace(BASE, seed=seed, optimizer=optimizer, lr=0.05) for seed in range(3)]
+    together = fit_many(
+        [build() for _ in settings], samples, objective=objective, settings=settings
+    )
+    for session, own in zip(together, settings, strict=True):
+        assert session.engine == "stacked"
+        # The bias before a normalization has no gradient but rounding, which adam and adagrad
+        # blow up; it has no effect either.
+        alone = fit(build(), samples, objective=objective, settings=own)
+        for name in ("1.running_mean", "0.bias"):
+            together_state, alone_state = session.network.state_dict(), alone.network.state_dict()
+            together_state[name].copy_(alone_state[name])
+        same_run(session, alone, atol=1e-4)
+
+
+def test_images_are_stacked_when_asked() -> None:
+    def build() -> LeNet:
+        torch.manual_seed(0)
+        return LeNet((1, 8, 8), 3, channels=(4, 6), kernel=3, hidden=8, dropout=0.0)
+
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(20, 1, 8, 8, generator=generator)
+    samples = TensorSamples(images, images[:, 0, 0, :3].argmax(1))
+    settings = [replace(BASE, seed=seed, epochs=3, optimizer="sgd", lr=0.1) for seed in range(3)]
+    one_by_one = fit_many([build() for _ in settings], samples, settings=settings)
+    assert {session.engine for session in one_by_one} == {"autograd"}
+    stacked = fit_many(
+        [build() for _ in settings],
+        samples,
+        settings=[replace(own, engine="stacked") for own in settings],
+    )
+    for session, alone in zip(stacked, one_by_one, strict=True):
+        assert session.engine == "stacked"
+        same_run(session, alone)
+
+
+def test_networks_of_several_kinds_and_an_early_end() -> None:
+    builds = [KINDS["stacked"][0], KINDS["compiled"][0], KINDS["one by one"][0]] * 2
+    settings = [replace(BASE, seed=i, patience=1, tol=0.02 * i, epochs=30) for i in range(6)]
+    together = fit_many([build() for build in builds], data(), data(9, seed=7), settings=settings)
+    assert [s.engine for s in together] == ["stacked", "compiled", "autograd"] * 2
+    assert len({len(session.history) for session in together}) > 1
+    for build, session, own in zip(builds, together, settings, strict=True):
+        own = replace(own, engine="autograd")
+        same_run(session, fit(build(), data(), data(9, seed=7), settings=own))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_that_diverges_does_not_stop_the_others(kind: str) -> None:
+    build, _ = KINDS[kind]
+    samples = data()
+    settings = [replace(BASE, seed=seed, optimizer="sgd", lr=0.1) for seed in range(3)]
+    networks = [build() for _ in settings]
+    with torch.no_grad():
+        next(networks[1].parameters())[0, 0] = float("nan")
+    sessions = fit_many(networks, samples, settings=settings)
+    assert isinstance(sessions[1].error, NonFiniteError)
+    assert "parameter" in str(sessions[1].error)
+    assert sessions[1].history == []
+    for i in (0, 2):
+        assert sessions[i].error is None
+        same_run(sessions[i], fit(build(), samples, settings=settings[i]))
+
+
+class Watch(Observer):
+    """Notes what it is told and whether it is told two things at once."""
+
+    def __init__(self) -> None:
+        self.inside = threading.Lock()
+        self.told: list[tuple[str, int]] = []
+
+    def note(self, what: str, session: Session) -> None:
+        assert self.inside.acquire(blocking=False)
+        self.told.append((what, session.settings.seed))
+        self.inside.release()
+
+    def on_start(self, session: Session) -> None:
+        self.note("start", session)
+
+    def on_epoch(self, session: Session, row: dict[str, Any]) -> None:
+        self.note(f"epoch {row['epoch']}", session)
+
+    def on_end(self, session: Session) -> None:
+        self.note("end", session)
+
+    def on_interrupt(self, session: Session) -> None:
+        self.note("interrupt", session)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_observers_see_every_network(kind: str) -> None:
+    watch = Watch()
+    settings = [replace(BASE, seed=seed, epochs=2) for seed in range(4)]
+    fit_many([KINDS[kind][0]() for _ in settings], data(), settings=settings, observers=[watch])
+    for seed in range(4):
+        own = [what for what, whose in watch.told if whose == seed]
+        assert own == ["start", "epoch 1", "epoch 2", "end"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_ends_all(kind: str) -> None:
+    watch, asked = Watch(), iter(range(9))
+    settings = [replace(BASE, seed=seed, epochs=50) for seed in range(3)]
+    sessions = fit_many(
+        [KINDS[kind][0]() for _ in settings],
+        data(),
+        settings=settings,
+        observers=[watch],
+        stop=lambda: next(asked, None) is None,
+    )
+    assert all(session.interrupted for session in sessions)
+    assert {("interrupt", seed) for seed in range(3)} <= set(watch.told)
+    assert not any(what == "end" for what, _ in watch.told)
+
+
+def test_an_observer_that_fails_ends_all_with_its_error() -> None:
+    class Failing(Observer):
+        def on_epoch(self, session: Session, row: dict[str, Any]) -> None:
+            raise ValueError("no")
+
+    networks = [network() for _ in range(5)]
+    with pytest.raises(ValueError, match="no"):
+        fit_many(
+            networks,
+            data(),
+            settings=[replace(BASE, seed=seed) for seed in range(5)],
+            observers=[Failing()],
+        )
+    assert not any(net.training for net in networks)
+
+
+def test_mistakes() -> None:
+    net = network()
+    with pytest.raises(SettingError, match="given twice"):
+        fit_many([net, net], data(), settings=[BASE, BASE])
+    with pytest.raises(SettingError, match="dropout"):
+        fit_many([network(dropout=0.5)], data(), settings=[replace(BASE, engine="stacked")])
+
+
+def test_the_random_state_of_the_caller_is_left_alone() -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    settings = [replace(BASE, seed=seed, epochs=1) for seed in range(2)]
+    for build, _ in KINDS.values():
+        nets = [build() for _ in settings]
+        torch.manual_seed(5)
+        fit_many(nets, data(), settings=settings)
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_single_network_with_its_own_weights() -> None:
+    alone, listed = network(), network()
+    fit(alone, data(), settings=BASE)
+    fit_many([listed], data(), settings=[BASE])
+    same_weights(alone, listed, atol=1e-6)
