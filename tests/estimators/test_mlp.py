@@ -351,7 +351,7 @@ def test_partial_fit_goes_on_after_a_copy(blobs):
         ("activation", "rely", "did you mean 'relu'"),
         ("optimizer", "adamm", "did you mean 'adam'"),
         ("schedule", "cosin", "did you mean 'cosine'"),
-        ("init", "xavier", "xavier_"),
+        ("init", "xavier_n", "xavier_"),
         ("dropout", 1.0, "dropout"),
         ("momentum", 1.0, "momentum"),
         ("clip_norm", 0.0, "clip_norm"),

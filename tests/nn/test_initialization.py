@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nnatomy.errors import SettingError
-from nnatomy.nn.initialization import INITIALIZATIONS, initialize
+from nnatomy.nn.initialization import FORMULAS, INITIALIZATIONS, initialize
 
 FAN_IN, FAN_OUT = 400, 600
 COUNT = FAN_IN * FAN_OUT
@@ -28,6 +28,11 @@ def drawn(scheme: str) -> nn.Linear:
         ("uniform", 0.1**2 / 12),
         ("lecun_normal", 1 / FAN_IN),
         ("lecun_uniform", 1 / FAN_IN),
+        ("xavier_forward_normal", 1 / FAN_IN),
+        ("xavier_forward_uniform", 1 / FAN_IN),
+        ("lecun", 1 / FAN_IN),
+        ("xavier", 2 / (FAN_IN + FAN_OUT)),
+        ("he", 2 / FAN_IN),
         ("xavier_normal", 2 / (FAN_IN + FAN_OUT)),
         ("xavier_uniform", 2 / (FAN_IN + FAN_OUT)),
         ("he_normal", 2 / FAN_IN),
@@ -104,3 +109,11 @@ def test_default_changes_nothing() -> None:
 def test_unknown_scheme_gets_a_hint() -> None:
     with pytest.raises(SettingError, match=r"'xavier_norm' is unknown: did you mean 'xavier_nor"):
         initialize(nn.Linear(2, 2), "xavier_norm")
+
+
+def test_constant_weights_are_all_alike() -> None:
+    assert drawn("constant").weight.unique().tolist() == pytest.approx([0.1])
+
+
+def test_every_scheme_has_a_formula() -> None:
+    assert set(FORMULAS) == {"default", *INITIALIZATIONS}

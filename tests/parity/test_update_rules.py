@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nnatomy.training.optimizers import OPTIMIZERS, _functional_adam, _fused_adam, build_optimizer
+from nnatomy.training.update_rules import UPDATE_RULES, path
 
 STEPS = 100
 LR = 0.02
@@ -44,7 +45,7 @@ def trajectory(
 
 
 def test_every_rule_has_both_witnesses() -> None:
-    assert set(BY_TORCH) == set(BY_FORMULA) == set(OPTIMIZERS)
+    assert set(BY_TORCH) == set(UPDATE_RULES) == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -62,83 +63,55 @@ def test_rule_is_that_of_torch_on_separate_parameters(name: str) -> None:
         np.testing.assert_allclose(weights, expected, atol=1e-6)
 
 
-def sgd(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    while True:
-        w = w - LR * g(w)
-        yield w
-
-
-def momentum(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    v = np.zeros_like(w)
-    while True:
-        v = MOMENTUM * v + g(w)
-        w = w - LR * v
-        yield w
-
-
-def nesterov(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    v = np.zeros_like(w)
-    while True:
-        v = MOMENTUM * v + g(w)
-        w = w - LR * (g(w) + MOMENTUM * v)
-        yield w
-
-
-def adagrad(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    squares = np.zeros_like(w)
-    while True:
-        squares = squares + g(w) ** 2
-        w = w - LR * g(w) / (np.sqrt(squares) + 1e-10)
-        yield w
-
-
-def adadelta(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    squares, changes = np.zeros_like(w), np.zeros_like(w)
-    while True:
-        squares = 0.9 * squares + 0.1 * g(w) ** 2
-        change = -np.sqrt(changes + 1e-6) / np.sqrt(squares + 1e-6) * g(w)
-        changes = 0.9 * changes + 0.1 * change**2
-        w = w + LR * change
-        yield w
-
-
-def rmsprop(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    squares = np.zeros_like(w)
-    while True:
-        squares = MOMENTUM * squares + (1 - MOMENTUM) * g(w) ** 2
-        w = w - LR * g(w) / (np.sqrt(squares) + 1e-8)
-        yield w
-
-
-def adam(w: np.ndarray, g: Callable) -> Iterator[np.ndarray]:
-    m, v, t = np.zeros_like(w), np.zeros_like(w), 0
-    while True:
-        t += 1
-        m = 0.9 * m + 0.1 * g(w)
-        v = 0.999 * v + 0.001 * g(w) ** 2
-        w = w - LR * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-        yield w
-
-
-BY_FORMULA = {
-    "sgd": sgd,
-    "momentum": momentum,
-    "nesterov": nesterov,
-    "adagrad": adagrad,
-    "adadelta": adadelta,
-    "rmsprop": rmsprop,
-    "adam": adam,
+SETTINGS = {
+    "momentum": {"gamma": MOMENTUM},
+    "nesterov": {"gamma": MOMENTUM},
+    "rmsprop": {"gamma": MOMENTUM},
 }
+
+
+def printed(name: str, gradient: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
+    start = np.linspace(-2, 2, 12)
+    return UPDATE_RULES[name](start, gradient, lr=LR, **SETTINGS.get(name, {}))
+
+
+def numpy_gradient(w: np.ndarray) -> np.ndarray:
+    return np.sin(w) + 0.3 * np.roll(w, 1) + 0.1
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_rule_is_the_printed_formula(name: str) -> None:
-    def gradient(w: np.ndarray) -> np.ndarray:
-        return np.sin(w) + 0.3 * np.roll(w, 1) + 0.1
+    if name == "nesterov":  # torch's weights are the points that the printed rule looks ahead to
+        looked_at: list[np.ndarray] = []
 
-    expected = BY_FORMULA[name](np.linspace(-2, 2, 12), gradient)
+        def seen(w: np.ndarray) -> np.ndarray:
+            looked_at.append(w)
+            return numpy_gradient(w)
+
+        rule = printed(name, seen)
+        for _ in range(STEPS + 1):
+            next(rule)
+        expected = iter(looked_at[1:])
+    else:
+        expected = printed(name, numpy_gradient)
     for weights, by_hand in zip(trajectory(name), expected, strict=False):
         np.testing.assert_allclose(weights, by_hand, rtol=1e-8, atol=1e-10)
+
+
+def test_first_steps_by_hand() -> None:
+    def bowl(w: np.ndarray) -> np.ndarray:
+        return 2 * w
+
+    one = path("momentum", [1.0], bowl, 2, lr=0.1, gamma=0.5).ravel()
+    np.testing.assert_allclose(one, [1.0, 0.8, 0.8 - (0.5 * 0.2 + 0.1 * 1.6)])
+    two = path("nesterov", [1.0], bowl, 2, lr=0.1, gamma=0.5).ravel()
+    np.testing.assert_allclose(two, [1.0, 0.8, 0.8 - (0.5 * 0.2 + 0.1 * 2 * (0.8 - 0.1))])
+    three = path("adagrad", [1.0], bowl, 2, lr=0.1, epsilon=0.0).ravel()
+    np.testing.assert_allclose(three, [1.0, 0.9, 0.9 - 0.1 * 1.8 / np.sqrt(4 + 1.8**2)])
+    four = path("adam", [1.0], bowl, 1, lr=0.1, epsilon=0.0).ravel()
+    np.testing.assert_allclose(four, [1.0, 0.9])
+    five = path("rmsprop", [1.0], bowl, 1, lr=0.1, gamma=0.75, epsilon=0.0).ravel()
+    np.testing.assert_allclose(five, [1.0, 1.0 - 0.1 * 2 / np.sqrt(0.25 * 4)])
 
 
 def test_fused_adam_is_the_functional_one() -> None:

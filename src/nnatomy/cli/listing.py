@@ -37,8 +37,12 @@ def _datasets() -> list[dict[str, Any]]:
 
 def _optimizers() -> list[dict[str, Any]]:
     from nnatomy.training.optimizers import OPTIMIZERS
+    from nnatomy.training.update_rules import UPDATE_RULES
 
-    return [{"name": name} for name in OPTIMIZERS]
+    return [
+        {"name": name, "about": (UPDATE_RULES[name].__doc__ or "").split("\n")[0].rstrip(".")}
+        for name in OPTIMIZERS
+    ]
 
 
 def _schedules() -> list[dict[str, Any]]:
@@ -48,15 +52,27 @@ def _schedules() -> list[dict[str, Any]]:
 
 
 def _activations() -> list[dict[str, Any]]:
-    from nnatomy.nn.activations import ACTIVATIONS
+    from nnatomy.nn.activations import ACTIVATIONS, DERIVATIVES, FORMULAS
 
-    return [{"name": name} for name in ACTIVATIONS]
+    return [
+        {"name": name, "about": f"{FORMULAS[type(build()).__name__]};  {DERIVATIVES[name][0]}"}
+        for name, build in ACTIVATIONS.items()
+    ]
+
+
+def _losses() -> list[dict[str, Any]]:
+    from nnatomy.training.objectives import OBJECTIVES
+
+    return [
+        {"name": name, "about": f"{objective.formula}; score: {objective.score_name}"}
+        for name, objective in OBJECTIVES.items()
+    ]
 
 
 def _initializations() -> list[dict[str, Any]]:
-    from nnatomy.nn.initialization import INITIALIZATIONS
+    from nnatomy.nn.initialization import FORMULAS, INITIALIZATIONS
 
-    return [{"name": name} for name in ["default", *INITIALIZATIONS]]
+    return [{"name": name, "about": FORMULAS[name]} for name in ["default", *INITIALIZATIONS]]
 
 
 def _settings() -> list[dict[str, Any]]:
@@ -75,6 +91,7 @@ LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "optimizers": _optimizers,
     "schedules": _schedules,
     "activations": _activations,
+    "losses": _losses,
     "initializations": _initializations,
     "settings": _settings,
 }
@@ -103,4 +120,4 @@ def command(
 def _line(row: dict[str, Any]) -> str:
     if "default" in row:
         return f"{row['name']:16} {as_typed(row['default'])}"
-    return f"{row['name']:16} {row.get('about', '')}".rstrip()
+    return f"{row['name']:22} {row.get('about', '')}".rstrip()

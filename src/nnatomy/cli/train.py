@@ -86,6 +86,10 @@ def command(
         str, typer.Option(help="Images of other proportions: crop, squash or pad.")
     ] = "crop",
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="auto, compiled (plain dense networks) or autograd; same results."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Run folder; one under runs/ by default.")
@@ -130,6 +134,7 @@ def command(
             "schedule": schedule,
             "patience": patience,
             "device": device,
+            "engine": engine,
         }
         for name, value in named.items():
             if value is not None and name in settings:

@@ -56,6 +56,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         batch_norm: Normalize each hidden pre-activation over the batch.
         init: How weights start, see nnatomy.nn.initialization.
         clip_norm: Gradients with a larger norm are scaled down to it. None: never.
+        l1: λ of the penalty λ/(2m) Σ |w| on the weights.
+        weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch.
+        error_rate: Stop when the share of training records in error reaches it. None: never.
+        engine: "auto", "compiled" or "autograd": what computes the steps.
         class_weight: Weight of each class by its label, or "balanced" for N / (K n_k).
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
 
@@ -102,6 +106,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         batch_norm: bool = False,
         init: str = "default",
         clip_norm: float | None = None,
+        l1: float = 0.0,
+        weight_tol: float = 0.0,
+        error_rate: float | None = None,
+        engine: str = "auto",
         class_weight: ClassWeight = None,
         device: str = "auto",
     ) -> None:
@@ -126,6 +134,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         self.batch_norm = batch_norm
         self.init = init
         self.clip_norm = clip_norm
+        self.l1 = l1
+        self.weight_tol = weight_tol
+        self.error_rate = error_rate
+        self.engine = engine
         self.class_weight = class_weight
         self.device = device
 
@@ -235,6 +247,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         batch_norm: Normalize each hidden pre-activation over the batch.
         init: How weights start, see nnatomy.nn.initialization.
         clip_norm: Gradients with a larger norm are scaled down to it. None: never.
+        l1: λ of the penalty λ/(2m) Σ |w| on the weights.
+        weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch.
+        error_rate: Stop when the share of training records in error reaches it. None: never.
+        engine: "auto", "compiled" or "autograd": what computes the steps.
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
 
     Attributes:
@@ -278,6 +294,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         batch_norm: bool = False,
         init: str = "default",
         clip_norm: float | None = None,
+        l1: float = 0.0,
+        weight_tol: float = 0.0,
+        error_rate: float | None = None,
+        engine: str = "auto",
         device: str = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -301,6 +321,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         self.batch_norm = batch_norm
         self.init = init
         self.clip_norm = clip_norm
+        self.l1 = l1
+        self.weight_tol = weight_tol
+        self.error_rate = error_rate
+        self.engine = engine
         self.device = device
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> MLPRegressor:

@@ -6,7 +6,7 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,12 +33,12 @@ from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
 from nnatomy.training.inference import outputs_of
 from nnatomy.training.session import Session
-from nnatomy.training.settings import Settings
+from nnatomy.training.settings import Engine, Settings
 from nnatomy.training.state import State
 
 _LARGEST_BATCH = 200
 _ALIASES = {"logistic": "sigmoid"}
-_TEXTS = ("activation", "optimizer", "schedule", "init", "device")
+_TEXTS = ("activation", "optimizer", "schedule", "init", "engine", "device")
 _SWITCHES = ("shuffle", "warm_start", "early_stopping", "batch_norm")
 
 
@@ -66,6 +66,10 @@ class MultilayerPerceptron(NetworkEstimator):
     batch_norm: bool
     init: str
     clip_norm: float | None
+    l1: float
+    weight_tol: float
+    error_rate: float | None
+    engine: str
     device: str
 
     n_outputs_: int
@@ -179,12 +183,16 @@ class MultilayerPerceptron(NetworkEstimator):
     def _check_parameters(self) -> None:
         require_types(self, _TEXTS, _SWITCHES)
         patience, clip, batch = self.n_iter_no_change, self.clip_norm, self.batch_size
+        error = self.error_rate
         for name, met, wanted in (
             ("hidden_layer_sizes", all(map(is_whole, self._widths())), "whole numbers from 1"),
             ("max_iter", is_whole(self.max_iter), "a whole number from 1"),
             ("batch_size", is_whole(batch) or batch == "auto", "'auto' or a whole number from 1"),
             ("learning_rate_init", 0 < number(self.learning_rate_init) < math.inf, "positive"),
             ("alpha", 0 <= number(self.alpha) < math.inf, "at least 0"),
+            ("l1", 0 <= number(self.l1) < math.inf, "at least 0"),
+            ("weight_tol", 0 <= number(self.weight_tol) < math.inf, "at least 0"),
+            ("error_rate", error is None or 0 <= number(error) <= 1, "from 0 to 1, or None"),
             ("tol", 0 <= number(self.tol) < math.inf, "at least 0"),
             ("momentum", 0 <= number(self.momentum) < 1, "at least 0 and below 1"),
             ("dropout", 0 <= number(self.dropout) < 1, "at least 0 and below 1"),
@@ -243,7 +251,11 @@ class MultilayerPerceptron(NetworkEstimator):
             momentum=self.momentum,
             schedule=self.schedule,
             l2=self.alpha / mean_weight,
+            l1=self.l1 / mean_weight,
             clip_norm=self.clip_norm,
+            weight_tol=self.weight_tol,
+            error_rate=self.error_rate,
+            engine=cast("Engine", self.engine),
             shuffle=self.shuffle and size < len(records),
             patience=patience,
             tol=self.tol,

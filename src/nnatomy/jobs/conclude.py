@@ -73,6 +73,7 @@ def conclude(
         "examples": _examples(answers, predictor, prepared, config.seed),
         "command": command_of(config, folder),
         "seed": config.seed,
+        "engine": session.engine,
         "threads": session.threads,
         "seconds": session.seconds + time.perf_counter() - began,
         "training_seconds": session.seconds,

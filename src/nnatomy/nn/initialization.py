@@ -25,6 +25,7 @@ def _lecun_uniform(weight: Tensor) -> Tensor:
 
 INITIALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "zeros": nn.init.zeros_,
+    "constant": partial(nn.init.constant_, val=0.1),
     "normal": partial(nn.init.normal_, std=0.01),
     "uniform": partial(nn.init.uniform_, a=-0.05, b=0.05),
     "lecun_normal": _lecun_normal,
@@ -34,7 +35,34 @@ INITIALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
     "he_uniform": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
     "orthogonal": nn.init.orthogonal_,
+    # What the lecture calls Xavier's, considering the forward path only, is LeCun's.
+    "xavier_forward_normal": _lecun_normal,
+    "xavier_forward_uniform": _lecun_uniform,
+    "lecun": _lecun_normal,
+    "xavier": nn.init.xavier_normal_,
+    "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
 }
+
+FORMULAS: dict[str, str] = {
+    "default": "U(-1/sqrt(n_in), 1/sqrt(n_in)), biases too (PyTorch's)",
+    "zeros": "0",
+    "constant": "0.1",
+    "normal": "N(0, 0.01²)",
+    "uniform": "U(-0.05, 0.05)",
+    "lecun_normal": "N(0, 1/n_in)",
+    "lecun_uniform": "U(-sqrt(3/n_in), sqrt(3/n_in))",
+    "xavier_normal": "N(0, 2/(n_in + n_out))",
+    "xavier_uniform": "U(-sqrt(6/(n_in + n_out)), sqrt(6/(n_in + n_out)))",
+    "he_normal": "N(0, 2/n_in)",
+    "he_uniform": "U(-sqrt(6/n_in), sqrt(6/n_in))",
+    "orthogonal": "rows or columns of length 1 at right angles",
+    "xavier_forward_normal": "N(0, 1/n_in), as lecun_normal",
+    "xavier_forward_uniform": "U(-sqrt(3/n_in), sqrt(3/n_in)), as lecun_uniform",
+    "lecun": "lecun_normal",
+    "xavier": "xavier_normal",
+    "he": "he_normal",
+}
+"""How each scheme draws a weight of a layer with n_in inputs and n_out outputs."""
 
 
 def check_initialization(scheme: str) -> None:

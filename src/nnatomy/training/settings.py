@@ -6,16 +6,17 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from nnatomy.conversion import convert_all
 from nnatomy.errors import SettingError, nearest
 
 _THREADS_PER_PROCESSOR = 4
+Engine = Literal["auto", "compiled", "stacked", "autograd"]
 _CHOICES = {
     "monitor": ("loss", "score"),
     "precision": ("float32", "auto", "bfloat16"),
-    "engine": ("auto", "compiled", "stacked", "autograd"),
+    "engine": get_args(Engine),
 }
 
 
@@ -70,7 +71,7 @@ class Settings:
     seed: int = 0
     device: str = "auto"
     precision: Literal["float32", "auto", "bfloat16"] = "float32"
-    engine: Literal["auto", "compiled", "stacked", "autograd"] = "auto"
+    engine: Engine = "auto"
     threads: int | None = None
 
     def __post_init__(self) -> None:

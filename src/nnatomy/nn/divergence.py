@@ -1,0 +1,17 @@
+"""How much one distribution differs from another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p ‖ q) = Σ_k p_k log(p_k / q_k), the nats lost by taking q for p.
+
+    It is the cross-entropy of p and q minus the entropy of p; 0 where p_k = 0, and infinite where
+    q_k = 0 < p_k. Source: Kullback and Leibler 1951, Annals of Mathematical Statistics 22.
+
+    Shape: p (..., K), q (..., K), each summing to 1 over k -> (...).
+    """
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
