@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_SHORTEST, _LONGEST = 4, 1024
-"""Records whose margins are computed at once: few where mistakes are close together."""
-
 
 @dataclass(frozen=True)
 class Pass:
@@ -70,46 +67,21 @@ class PerceptronRule:
     ) -> Pass:
         """Present the records once, in the given order.
 
-        The margins of many records are computed at once up to the first mistake, which is where
-        the record-by-record loop would change the weights; it is the same rule, sooner done.
-
         Args:
             inputs: (N, d + 1) as `extended` gives them.
             signs: (N, K) t: 1 where the unit is to fire, -1 elsewhere.
             order: (M,) positions of the records.
             weights: (N,) c, or None for 1 each.
         """
-        mistakes, loss, start, length = 0, 0.0, 0, _SHORTEST
-        inputs, signs = inputs[order], signs[order]
-        while start < len(order):
-            margins = signs[start : start + length] * (
-                inputs[start : start + length] @ self.weights.T
-            )  # records × units
-            wrong = margins <= 0
-            wrong_records: NDArray[np.bool_] = np.any(wrong, axis=1)
-            first = int(wrong_records.argmax())
-            if not wrong_records[first]:
-                start, length = start + len(margins), min(2 * length, _LONGEST)
-                continue
-            units, record = wrong[first], start + first
-            copies = 1.0 if weights is None else float(weights[order[record]])
-            self._correct(inputs[record], signs[record], margins[first], units, copies)
-            mistakes += int(units.sum())
-            loss -= float(margins[first][units].sum())
-            start, length = record + 1, max(2 * first, _SHORTEST)
-        return Pass(mistakes, loss)
+        from nnatomy.zoo.perceptron_kernel import present
 
-    def _correct(
-        self,
-        record: NDArray[np.float64],
-        signs: NDArray[np.float64],
-        margins: NDArray[np.float64],
-        units: NDArray[np.bool_],
-        copies: float,
-    ) -> None:
-        steps = self.rate * signs[units]
-        if copies != 1.0:
-            gain = self.rate * float(record @ record)  # of the margin, by one correction
-            needed = 1 + np.floor(-margins[units] / gain) if gain > 0 else np.inf
-            steps = steps * np.minimum(copies, needed)
-        self.weights[units] += steps[:, None] * record
+        copies = np.empty(0) if weights is None else np.asarray(weights, dtype=np.float64)
+        mistakes, loss = present(
+            self.weights,
+            np.ascontiguousarray(inputs, dtype=np.float64),
+            np.ascontiguousarray(signs, dtype=np.float64),
+            np.asarray(order, dtype=np.int64),
+            copies,
+            float(self.rate),
+        )
+        return Pass(mistakes, loss)
