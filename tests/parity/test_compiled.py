@@ -319,3 +319,31 @@ def test_hooks_frozen_parts_shared_layers_and_own_losses_go_to_autograd() -> Non
 def test_stacking_is_for_several_networks() -> None:
     with pytest.raises(SettingError, match="several networks"):
         fit(network(), data(), settings=replace(BASE, engine="stacked"))
+
+
+@pytest.mark.parametrize("objective", ["binary_cross_entropy", "squared"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_one_unit_record_by_record(objective: str, weighted: bool, schedule: str) -> None:
+    samples = records(objective, weighted=weighted)
+    samples.targets = samples.targets[:, :1] if objective == "squared" else samples.targets
+    changes = {"batch_size": 1, "optimizer": "sgd", "epochs": 4, "lr": 0.05, "schedule": schedule}
+    one, two = both(LogisticUnit((6,), 1), samples, objective=objective, **changes)
+    assert_same(one, two, LogisticUnit((6,), 1))
+    torch.testing.assert_close(one.flat.gradient, two.flat.gradient, atol=1e-6, rtol=1e-5)
+
+
+def test_one_unit_notices_a_loss_that_is_not_finite() -> None:
+    samples = records("binary_cross_entropy")
+    samples.inputs[7, 2] = float("inf")
+    settings = replace(BASE, batch_size=1, optimizer="sgd", shuffle=False)
+    units, errors = [], []
+    for engine in ("compiled", "autograd"):
+        units.append(LogisticUnit((6,), 1))
+        own = replace(settings, engine=engine)
+        with pytest.raises(NonFiniteError) as error:
+            fit(units[-1], samples, objective="binary_cross_entropy", settings=own)
+        errors.append(str(error.value))
+    assert "records 8 to 8" in errors[0]
+    assert errors[0] == errors[1]
+    same_weights(*units, atol=1e-6)

@@ -168,6 +168,7 @@ class CompiledSteps:
             float("inf") if clip is None else float(clip),
             batch_size,
         )
+        self._online = _is_online(self.plan)
         self.work = self._work(layers)
         self.most = self._most(layers)
 
@@ -216,9 +217,25 @@ class CompiledSteps:
         losses, norms = np.empty(len(rates)), np.empty(len(rates))
         updates = self.rule.slots.get("count")
         before = 0 if updates is None else int(updates)
-        steps = learn(
-            self.learned, self.plan, records, self.work, rates, before, losses, norms, totals
-        )
+        if self._online:
+            from nnatomy.training.dense_online import learn_online
+
+            steps = learn_online(
+                self.learned.weights,
+                self.learned.gradient,
+                self.plan.loss,
+                records.inputs,
+                records.targets,
+                records.weights,
+                rates,
+                losses,
+                norms,
+                totals,
+            )
+        else:
+            steps = learn(
+                self.learned, self.plan, records, self.work, rates, before, losses, norms, totals
+            )
         if updates is not None:
             updates.add_(steps)
         return Done(steps, losses[:steps], norms[:steps], rates[:steps])
@@ -237,6 +254,14 @@ class CompiledSteps:
                 mask = torch.empty(size, width, dtype=self._dtype)
                 drawn.append(mask.bernoulli_(keep, generator=self.generator).reshape(-1))
         return torch.cat(drawn)
+
+
+def _is_online(plan: Plan) -> bool:
+    """Whether one unit learns record by record by plain descent."""
+    one_unit = len(plan.layers) == 1 and plan.layers[0, 1] == 1
+    formula = plan.loss in (_LOSSES.index("binary_cross_entropy"), _LOSSES.index("squared"))
+    plain = plan.rule == _RULES.index("sgd") and plan.clip == float("inf")
+    return bool(one_unit and formula and plain and plan.batch == 1 and not (plan.l1 or plan.l2))
 
 
 def _table(layers: list[DenseLayer], flat: FlatParameters) -> NDArray[np.int64]:
