@@ -1,5 +1,6 @@
 from . import data as data
 from . import estimators as estimators
+from . import lecture as lecture
 from . import models as models
 from . import nn as nn
 from . import training as training

@@ -70,6 +70,33 @@ def compare(
     )
 
 
+def claim(
+    item: str,
+    what: str,
+    holds: bool,
+    computed: Value,
+    *,
+    slide: Value | None = None,
+    reason: str = "",
+) -> Row:
+    """The row of a claim without a number, or of one in a picture: it is tried.
+
+    Args:
+        item: Item of the lecture.
+        what: The claim.
+        holds: Whether the computation bears it out.
+        computed: What was computed.
+        slide: What the slide says, in words.
+        reason: How it was computed.
+    """
+    return Row(item, what, slide, computed, "agrees" if holds else "not reproducible here", reason)
+
+
+def out_of_reach(item: str, what: str, slide: Value, reason: str) -> Row:
+    """The row of a printed number that nothing here can compute."""
+    return Row(item, what, slide, None, "not reproducible here", reason)
+
+
 def same(slide: Value, computed: Value, tolerance: float) -> bool:
     """Whether two values (or all of two rows of values) are within the tolerance."""
     if isinstance(slide, str) or isinstance(computed, str):

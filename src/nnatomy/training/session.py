@@ -335,6 +335,10 @@ class Session:
         """Put the weights of the best epoch in place (those of the last without validation)."""
         self._weights.use()
 
+    def last_weights(self) -> dict[str, Tensor]:
+        """The state after the last step, also where `use_best` has put the best in place."""
+        return self._weights.last()
+
     def close(self) -> None:
         """Give the network parameters of its own again; note where the random generators stand."""
         self._generators = generator_states(self.device, self._own_generator)
@@ -343,7 +347,7 @@ class Session:
 
     def capture(self) -> State:
         """A copy of the state after the last step; a finished run's can go on to more epochs."""
-        tensors = {f"network.{k}": v for k, v in self._weights.last().items()}
+        tensors = {f"network.{k}": v for k, v in self.last_weights().items()}
         tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
         tensors |= {f"best.{k}": v for k, v in self._weights.best.items()}
         tensors |= self._generators or generator_states(self.device, self._own_generator)

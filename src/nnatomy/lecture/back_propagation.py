@@ -1,0 +1,190 @@
+"""O7: one step of back-propagation, with every number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nnatomy.lecture.experiment import Experiment, Figure
+from nnatomy.lecture.row import Row, claim, compare
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+X = np.array([0.5, 0.5, 1.0])  # the last is the bias's
+HIDDEN = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, -2.0]])
+OUTPUT = np.array([1.0, 1.0, 1.0])
+TARGET, RATE = 1.0, 0.1
+_DIGIT = 5e-4
+
+PRINTED: dict[str, list[float]] = {
+    "a": [1.0, -1.5],
+    "h": [0.269, 0.818],
+    "output": [2.087],
+    "output weights": [1.029, 1.089, 1.109],
+    "h1's weights": [1.011, 1.011, 0.021],
+    "h2's weights": [-0.005, 0.995, -1.984],
+}
+_SIGMOID = "the slide computes 1 / (1 + exp(+a)); the sigmoid is 1 / (1 + exp(-a))"
+_UPDATE = (
+    "the slide's h is wrong, and its update w - η (y - ŷ) h moves away from the target: "
+    "right is w + η (y - ŷ) h"
+)
+_OWN_RULE = "reproduced from the slide's own rule, 1 / (1 + exp(+a)) and w - η (y - ŷ) …"
+_NO_RULE = "does not follow from the slide's own rule either; that gives the computed numbers"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Forward, backward and update for one record.
+
+    Shape: a (2,), h (2,), output (3,) new output weights, hidden (2, 3) new hidden weights.
+    """
+
+    a: NDArray[np.float64]
+    h: NDArray[np.float64]
+    predicted: float
+    output: NDArray[np.float64]
+    hidden: NDArray[np.float64]
+
+
+def step(*, sigmoid_sign: float = -1.0, toward: float = 1.0) -> Step:
+    """One update of all nine weights.
+
+    a = W x;  h = 1 / (1 + exp(-a));  ŷ = w·(h, 1);  with e = y - ŷ: w ← w + η e (h, 1) and
+    w_ji ← w_ji + η e w_j h_j (1 - h_j) x_i.
+
+    Args:
+        sigmoid_sign: +1 for the slide's 1 / (1 + exp(+a)).
+        toward: -1 for the slide's update away from the target.
+    """
+    a = HIDDEN @ X
+    h = 1 / (1 + np.exp(sigmoid_sign * a))
+    predicted = float(OUTPUT @ [*h, 1.0])
+    error = toward * RATE * (TARGET - predicted)
+    output = OUTPUT + error * np.array([*h, 1.0])
+    hidden = HIDDEN + error * np.outer(OUTPUT[:2] * h * (1 - h), X)
+    return Step(a, h, predicted, output, hidden)
+
+
+def by_autograd() -> Step:
+    """The right step, its gradient left to autograd."""
+    hidden = torch.tensor(HIDDEN, requires_grad=True)
+    output = torch.tensor(OUTPUT, requires_grad=True)
+    a = hidden @ torch.tensor(X)
+    h = torch.sigmoid(a)
+    predicted = output[:2] @ h + output[2]
+    (0.5 * (TARGET - predicted) ** 2).backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        new_output, new_hidden = output - RATE * output.grad, hidden - RATE * hidden.grad  # type: ignore[operator]
+    return Step(
+        a.detach().numpy(),
+        h.detach().numpy(),
+        predicted.item(),
+        new_output.numpy(),
+        new_hidden.numpy(),
+    )
+
+
+def back_propagation() -> Experiment:
+    """The slide's numbers, what its own wrong rule gives, what is right, and autograd."""
+    right, own = step(), step(sigmoid_sign=1.0, toward=-1.0)
+    return Experiment([*_right(right), *_own_rule(own), _agreement(right)], [_figure()])
+
+
+def _rounded(values: NDArray[np.float64] | float) -> list[float]:
+    return [round(float(v), 6) for v in np.atleast_1d(values)]
+
+
+def _row(what: str, name: str, computed: NDArray[np.float64] | float, **reasons: str) -> Row:
+    return compare(
+        "O7", what, slide=PRINTED[name], computed=_rounded(computed), tolerance=_DIGIT, **reasons
+    )
+
+
+def _right(right: Step) -> list[Row]:
+    parts = [("h1's weights", right.hidden[0]), ("h2's weights", right.hidden[1])]
+    return [
+        _row("pre-activations a1, a2", "a", right.a),
+        _row("activations h1, h2", "h", right.h, erratum=_SIGMOID),
+        _row("output ŷ", "output", right.predicted, erratum=_SIGMOID),
+        _row("output weights w1, w2, w0, new", "output weights", right.output, erratum=_UPDATE),
+        *(
+            _row(
+                f"{name} for x1, x2, bias, new",
+                name,
+                values,
+                erratum=_UPDATE + "; besides, it writes a (1 - a) where h (1 - h) is meant",
+            )
+            for name, values in parts
+        ),
+    ]
+
+
+def _own_rule(own: Step) -> list[Row]:
+    where = "by the slide's own rule: "
+    return [
+        _row(where + "h1, h2", "h", own.h, reason=_OWN_RULE),
+        _row(where + "ŷ", "output", own.predicted, reason=_OWN_RULE),
+        _row(where + "output weights", "output weights", own.output, reason=_OWN_RULE),
+        _row(where + "h1's weights", "h1's weights", own.hidden[0], reason=_OWN_RULE),
+        _row(where + "h2's weights", "h2's weights", own.hidden[1], erratum=_NO_RULE),
+    ]
+
+
+def _agreement(right: Step) -> Row:
+    other = by_autograd()
+    pairs = (
+        (right.a, other.a),
+        (right.h, other.h),
+        (right.predicted, other.predicted),
+        (right.output, other.output),
+        (right.hidden, other.hidden),
+    )
+    gap = max(float(np.abs(np.subtract(one, two)).max()) for one, two in pairs)
+    return claim(
+        "O7",
+        "all right numbers: largest difference from autograd",
+        gap < 1e-6,
+        f"{gap:.1e}",
+        reason="forward, backward and update in double precision",
+    )
+
+
+def loss_along(*, sigmoid_sign: float, toward: float, rates: NDArray[np.float64]) -> list[float]:
+    """½ (y - ŷ)² after one step of each size, the network computed rightly."""
+    losses = []
+    done = step(sigmoid_sign=sigmoid_sign, toward=toward)
+    for rate in rates:
+        share = rate / RATE
+        hidden = HIDDEN + share * (done.hidden - HIDDEN)
+        output = OUTPUT + share * (done.output - OUTPUT)
+        h = 1 / (1 + np.exp(-(hidden @ X)))
+        losses.append(0.5 * (TARGET - float(output @ [*h, 1.0])) ** 2)
+    return losses
+
+
+def _figure() -> Figure:
+    def draw(canvas: Canvas) -> None:
+        from nnatomy.lecture.style import BLUE, ORANGE, label_ends
+
+        rates = np.linspace(0, 0.5, 60)
+        right = loss_along(sigmoid_sign=-1.0, toward=1.0, rates=rates)
+        wrong = loss_along(sigmoid_sign=1.0, toward=-1.0, rates=rates)
+        axes = canvas.subplots()
+        axes.plot(rates, right, color=BLUE)
+        axes.plot(rates, wrong, color=ORANGE)
+        axes.set(xlabel="learning rate η of one step", ylabel="loss after it", xlim=(0, 0.5))
+        axes.set_ylim(0, 1.3)
+        label_ends(axes, [(0.5, right[-1], "right", BLUE), (0.5, wrong[-1], "as printed", ORANGE)])
+
+    return Figure(
+        "O7_back_propagation",
+        "Toward the target the loss falls; the printed step moves away",
+        "Loss ½ (y - ŷ)² of the worked example after one step, against the step's size.",
+        draw,
+    )

@@ -1,0 +1,45 @@
+"""The experiment behind each item of the lecture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nnatomy.lecture.back_propagation import back_propagation
+from nnatomy.lecture.batch_norm import batch_norm
+from nnatomy.lecture.capacity import capacity
+from nnatomy.lecture.circles import three_initializations
+from nnatomy.lecture.depth import relu_remedy, vanishing_gradients
+from nnatomy.lecture.descent import step_size
+from nnatomy.lecture.dropout import dropout, overfitting
+from nnatomy.lecture.experiment import Experiment
+from nnatomy.lecture.optimizers import optimizers
+from nnatomy.lecture.penalties import penalties
+from nnatomy.lecture.perceptron import perceptron
+from nnatomy.lecture.pretraining import layerwise
+from nnatomy.lecture.schemes import he, xavier
+from nnatomy.lecture.stop_rules import deep_networks, stop_rules
+from nnatomy.lecture.units import activations, losses
+from nnatomy.lecture.xor import xor
+
+EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
+    "O1": perceptron,
+    "O2": activations,
+    "O3": losses,
+    "O4": step_size,
+    "O5": xor,
+    "O6": capacity,
+    "O7": back_propagation,
+    "O8": stop_rules,
+    "O9": deep_networks,
+    "O12": vanishing_gradients,
+    "O13": layerwise,
+    "O14": relu_remedy,
+    "O15": overfitting,
+    "O16": dropout,
+    "P1": three_initializations,
+    "P2": xavier,
+    "P3": he,
+    "P4": optimizers,
+    "P5": penalties,
+    "P6": batch_norm,
+}

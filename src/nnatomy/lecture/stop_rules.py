@@ -1,0 +1,84 @@
+"""O8 and O9: epochs, updates, stop rules; what depth has reached elsewhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+
+from nnatomy.data.samples import TensorSamples
+from nnatomy.data.toy import moons
+from nnatomy.lecture.experiment import Experiment
+from nnatomy.lecture.plane import points_of
+from nnatomy.lecture.row import claim, out_of_reach
+from nnatomy.models.mlp import MLP
+from nnatomy.training.fit import fit
+from nnatomy.training.session import Session
+from nnatomy.training.settings import Settings
+
+_BASE = Settings(epochs=300, batch_size=32, lr=0.05, optimizer="momentum", device="cpu")
+
+
+def _train(settings: Settings) -> Session:
+    frame = moons(200)
+    torch.manual_seed(0)
+    network = MLP(2, 2, hidden=(16,), activation="tanh")
+    return fit(network, TensorSamples(*points_of(frame)), settings=settings)
+
+
+def stop_rules() -> Experiment:
+    """The same network under each of the three rules, and the count of updates in an epoch."""
+    limit = _train(replace(_BASE, epochs=20))
+    still = _train(replace(_BASE, weight_tol=0.002))
+    errors = _train(replace(_BASE, error_rate=0.05))
+    online = _train(replace(_BASE, epochs=1, batch_size=1, lr=0.005))
+    whole = _train(replace(_BASE, epochs=1, batch_size=None))
+    return Experiment(
+        [
+            claim(
+                "O8",
+                "stops when a limit on runs is reached: epochs done of 20 allowed",
+                limit.epoch == 20,
+                limit.epoch,
+                slide="limit on runs",
+            ),
+            claim(
+                "O8",
+                "stops when weights change by less than 0.2 % in an epoch: epochs done",
+                still.epoch < 300 and "weights hardly change" in still.stopped,
+                still.epoch,
+                slide="weights change very little",
+                reason=still.stopped,
+            ),
+            claim(
+                "O8",
+                "stops when the error rate reaches 5 %: epochs done",
+                errors.epoch < 300 and errors.history[-1]["error_rate"] <= 0.05,
+                errors.epoch,
+                slide="misclassification rate reaches a threshold",
+                reason=errors.stopped,
+            ),
+            claim(
+                "O8",
+                "updates in an epoch of 200 records: per record, batches of 32, all at once",
+                [online.step, limit.step // 20, whole.step] == [200, math.ceil(200 / 32), 1],
+                [online.step, limit.step // 20, whole.step],
+                slide="repeated for all records",
+            ),
+        ]
+    )
+
+
+def deep_networks() -> Experiment:
+    """The printed recognition rates, which need data and a network that are not public."""
+    reason = (
+        "DeepFace (Taigman et al. 2014) was trained on four million photographs that are not "
+        "public; the figures are the paper's"
+    )
+    return Experiment(
+        [
+            out_of_reach("O9", "faces recognized by DeepFace, in percent", 97.35, reason),
+            out_of_reach("O9", "faces recognized by people, in percent", 95.0, reason),
+        ]
+    )
