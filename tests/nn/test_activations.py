@@ -30,7 +30,9 @@ POINTS = np.array([-4.3, -1.7, -0.6, -0.01, 0.02, 0.9, 2.1, 5.5])
 
 def test_every_activation_has_a_witness_and_a_printed_formula() -> None:
     assert set(BY_FORMULA) == set(ACTIVATIONS)
-    assert {type(build_activation(name)).__name__ for name in ACTIVATIONS} == set(FORMULAS) - {"Softmax"}
+    assert {type(build_activation(name)).__name__ for name in ACTIVATIONS} == set(FORMULAS) - {
+        "Softmax"
+    }
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

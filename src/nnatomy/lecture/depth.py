@@ -159,7 +159,7 @@ def _curves_figure(name: str, activation: str) -> Figure:
             axes.plot(range(1, len(losses) + 1), losses, color=color)
             ends.append((len(losses), losses[-1], f"{depth} layers", color))
         axes.axhline(np.log(10), color="#bbbbbb", linewidth=1.5, zorder=0)
-        axes.text(1.2, np.log(10) + 0.03, "guessing", color="#8a8a8a", va="bottom", fontsize=16)
+        axes.text(10, np.log(10) + 0.05, "guessing", color="#8a8a8a", va="bottom", fontsize=16)
         axes.set(xlabel="epoch", ylabel="training loss", ylim=(0, 2.8), xlim=(1, 20))
         label_ends(axes, ends)
 

@@ -81,7 +81,7 @@ def overfitting() -> Experiment:
             _figure(
                 "O15_overfitting",
                 "A large network learns its 80 points by heart",
-                {"2 × 256 units": large},
+                {"2 × 2 units": small, "2 × 256 units": large},
             )
         ],
     )

@@ -83,25 +83,25 @@ def _learn(inputs: NDArray[np.float64], labels: NDArray[np.int64], epochs: int) 
 
 
 def separable(count: int = 100) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Points on both sides of x1 + x2 = 1, none closer to it than 0.1."""
+    """Points on both sides of x1 + x2 = 1, none closer to it than 0.03."""
     points = np.random.default_rng(0).uniform(0, 1, (10 * count, 2))
-    points = points[np.abs(points.sum(1) - 1) > 0.1 * np.sqrt(2)][:count]
+    points = points[np.abs(points.sum(1) - 1) > 0.03 * np.sqrt(2)][:count]
     return points, (points.sum(1) > 1).astype(np.int64)
 
 
 def _separable() -> Row:
     inputs, labels = separable()
-    mistakes = _learn(inputs, labels, 100)
+    mistakes = _learn(inputs, labels, 200)
     # Novikoff 1962: at most (R / margin)² mistakes, inputs extended by the bias.
     lengths = np.sqrt((inputs**2).sum(1) + 1)
-    bound = (lengths.max() / (0.1 * np.sqrt(2) / np.sqrt(3))) ** 2
+    bound = (lengths.max() / (0.03 * np.sqrt(2) / np.sqrt(3))) ** 2
     return claim(
         "O1",
         "step unit on points that a line separates: mistakes in all, and in the last epoch",
         mistakes[-1] == 0 and sum(mistakes) <= bound,
         [sum(mistakes), mistakes[-1]],
         slide="learns a linear boundary",
-        reason=f"Rosenblatt's rule, 100 epochs; Novikoff's bound is {bound:.0f} mistakes",
+        reason=f"Rosenblatt's rule, 200 epochs; Novikoff's bound is {bound:.0f} mistakes",
     )
 
 

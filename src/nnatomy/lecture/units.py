@@ -114,7 +114,7 @@ def _figure() -> Figure:
 
     return Figure(
         "O2_activations",
-        "Away from zero the derivatives of sigmoid and tanh vanish; that of ReLU stays 1",
+        "Far from zero sigmoid and tanh have no slope; ReLU keeps it",
         "Activation functions (blue) and their derivatives (orange).",
         draw,
     )
