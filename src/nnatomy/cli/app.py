@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nnatomy.cli import evaluate, inspection, lecture, listing, predict, report, train
+from nnatomy.cli import compare, evaluate, inspection, lecture, listing, predict, report, train
 from nnatomy.cli.output import exit_code, say
 from nnatomy.errors import NnatomyError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("train", short_help="Train on your data; write model and report.")(train.command)
+app.command("compare", short_help="Compare settings, networks and seeds.")(compare.command)
 app.command("evaluate", short_help="Judge a model on labelled data.")(evaluate.command)
 app.command("predict", short_help="Predict for new data.")(predict.command)
 app.command("inspect", short_help="Say what a model or a run is.")(inspection.command)

@@ -36,3 +36,23 @@ class Progress(Observer):
         if self._live is not None:
             self._live.close()
             self._live = None
+
+
+class Counted(Observer):
+    """Says of each of several networks when it has ended.
+
+    Args:
+        count: How many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count, self.done = count, 0
+
+    def on_end(self, session: Session) -> None:
+        """Say how many have ended, and how this one did."""
+        self.done += 1
+        row = session.history[session.rules.best_epoch - 1]
+        say(
+            f"{self.done}/{self.count}  seed {session.settings.seed}  {session.engine}  "
+            f"{session.epoch} epochs  best {row['valid_score']:.4g} @ {row['epoch']}"
+        )

@@ -170,7 +170,7 @@ def loss_along(*, sigmoid_sign: float, toward: float, rates: NDArray[np.float64]
 
 def _figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE, label_ends
+        from nnatomy.report.projector import BLUE, ORANGE, label_ends
 
         rates = np.linspace(0, 0.5, 60)
         right = loss_along(sigmoid_sign=-1.0, toward=1.0, rates=rates)

@@ -133,7 +133,7 @@ def _printed_table() -> list[Row]:
 
 def _figure(groups: tuple[list[Session], list[Session]]) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE, label_ends
+        from nnatomy.report.projector import BLUE, ORANGE, label_ends
 
         axes, ends = canvas.subplots(), []
         for group, name, color in zip(groups, ("without", "with"), (ORANGE, BLUE), strict=True):

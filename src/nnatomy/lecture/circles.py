@@ -121,7 +121,7 @@ def _boundaries(sessions: list[Session]) -> Figure:
 
 def _curves(sessions: list[Session]) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import SERIES, label_ends
+        from nnatomy.report.projector import SERIES, label_ends
 
         axes, ends = canvas.subplots(), []
         for session, name, color in zip(sessions, ("zeros", "× 10", "He"), SERIES, strict=False):

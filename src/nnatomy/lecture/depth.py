@@ -128,7 +128,7 @@ def relu_remedy() -> Experiment:
 
 def _norms_figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, DARK, ORANGE, label_ends
+        from nnatomy.report.projector import BLUE, DARK, ORANGE, label_ends
 
         axes = canvas.subplots()
         ends = []
@@ -150,7 +150,7 @@ def _norms_figure() -> Figure:
 
 def _curves_figure(name: str, activation: str) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import SERIES, label_ends
+        from nnatomy.report.projector import SERIES, label_ends
 
         axes = canvas.subplots()
         ends = []

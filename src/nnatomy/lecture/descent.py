@@ -104,7 +104,7 @@ def _limit() -> Row:
 
 def _figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE
+        from nnatomy.report.projector import BLUE, ORANGE
 
         grid = np.linspace(-3.2, 3.2, 200)
         all_axes: Sequence = canvas.subplots(1, 4, sharex=True, sharey=True)  # type: ignore[type-arg]

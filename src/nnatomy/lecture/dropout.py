@@ -122,7 +122,7 @@ def dropout() -> Experiment:
 
 def _figure(name: str, title: str, groups: dict[str, list[Session]]) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE, label_ends
+        from nnatomy.report.projector import BLUE, ORANGE, label_ends
 
         all_axes = canvas.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for axes, (group, sessions) in zip(all_axes, groups.items(), strict=True):

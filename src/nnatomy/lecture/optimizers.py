@@ -249,7 +249,7 @@ def _contours(axes: Axes) -> None:
 
 def _paths_figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, plain_ticks
+        from nnatomy.report.projector import BLUE, plain_ticks
 
         all_axes = canvas.subplots(2, 4, sharex=True, sharey=True).ravel()
         for axes, name in zip(all_axes, RULES, strict=False):
@@ -273,7 +273,7 @@ def _paths_figure() -> Figure:
 
 def _batch_figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE
+        from nnatomy.report.projector import BLUE
 
         x, t = regression()
         grid = np.stack(np.meshgrid(np.linspace(-1.4, 2.4, 80), np.linspace(-1.8, 1.8, 80)), -1)
@@ -297,7 +297,7 @@ def _batch_figure() -> Figure:
 
 def _curves_figure(sessions: dict[str, Session]) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import SERIES, label_ends
+        from nnatomy.report.projector import SERIES, label_ends
 
         axes, ends = canvas.subplots(), []
         for (name, session), color in zip(sessions.items(), SERIES, strict=True):

@@ -70,7 +70,7 @@ def drawn(figure: Figure) -> tuple[bytes, bytes]:
     matplotlib.use("agg")
     from matplotlib.figure import Figure as Canvas
 
-    from nnatomy.lecture.style import PROJECTOR
+    from nnatomy.report.projector import PROJECTOR
 
     with matplotlib.rc_context(PROJECTOR):
         canvas = Canvas(figsize=figure.size, layout="constrained")

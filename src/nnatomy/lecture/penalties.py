@@ -108,7 +108,7 @@ def penalties() -> Experiment:
 
 def _figure(weights: dict[str, torch.Tensor]) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE
+        from nnatomy.report.projector import BLUE
 
         all_axes = canvas.subplots(1, len(weights), sharex=True, sharey=True)
         for axes, (name, values) in zip(all_axes, weights.items(), strict=True):

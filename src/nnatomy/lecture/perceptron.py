@@ -145,7 +145,7 @@ def _xor_by_enumeration() -> Row:
 
 def _figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE
+        from nnatomy.report.projector import BLUE, ORANGE
 
         left, right = canvas.subplots(1, 2, sharey=False)
         inputs, labels = separable()

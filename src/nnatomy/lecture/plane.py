@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from torch import nn
 
-from nnatomy.lecture.style import BLUE, ORANGE, SIGNED, plain_ticks
+from nnatomy.report.projector import BLUE, ORANGE, SIGNED, plain_ticks
 
 _SIDE = 160
 

@@ -108,7 +108,7 @@ def layerwise() -> Experiment:
 
 def _figure(prepared: list[Session], plain: list[Session]) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE, label_ends
+        from nnatomy.report.projector import BLUE, ORANGE, label_ends
 
         axes, ends = canvas.subplots(), []
         for group, name, color in ((prepared, "pre-trained", BLUE), (plain, "not", ORANGE)):

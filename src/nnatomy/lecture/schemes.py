@@ -134,7 +134,7 @@ def mean_gradients(activation: str, scheme: str) -> NDArray[np.float64]:
 
 def _gradients(name: str, activation: str) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, DARK, ORANGE, label_ends
+        from nnatomy.report.projector import BLUE, DARK, ORANGE, label_ends
 
         both = canvas.subplots(1, 2, sharey=True)
         for axes, kind in zip(both, ("normal", "uniform"), strict=True):
@@ -166,7 +166,7 @@ def _curves(
     name: str, activation: str, schemes: tuple[str, ...], groups: list[list[Session]]
 ) -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE
+        from nnatomy.report.projector import BLUE
 
         all_axes = canvas.subplots(1, len(schemes), sharey=True)
         for axes, scheme, group in zip(all_axes, schemes, groups, strict=True):

@@ -100,7 +100,7 @@ def _loss(formula: str, where: str, by_hand: float, computed: float) -> Row:
 
 def _figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE
+        from nnatomy.report.projector import BLUE, ORANGE
 
         a = torch.linspace(-4, 4, 401)
         top = canvas.subplots(1, 3, sharex=True, sharey=True)

@@ -79,7 +79,7 @@ def _by_sign_units() -> list[Row]:
 
 def _figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.lecture.style import BLUE, ORANGE
+        from nnatomy.report.projector import BLUE, ORANGE
 
         left, right = canvas.subplots(1, 2)
         x = [-0.5, 2.5]

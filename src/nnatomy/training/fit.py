@@ -94,7 +94,7 @@ def run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool
     step_watchers = [o for o in observers if type(o).on_step is not Observer.on_step]
     one_by_one = any(o.every_step for o in step_watchers)
     epochs_watched = any(type(o).on_epoch is not Observer.on_epoch for o in observers)
-    session.network.train()
+    session.start()
     for observer in observers:
         observer.on_start(session)
     while not session.finished:

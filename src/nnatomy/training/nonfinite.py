@@ -18,7 +18,7 @@ def _finite(value: Any) -> bool:
 
 
 def non_finite_error(
-    network: nn.Module, objective: Objective, batch: Batch, *, step: int, epoch: int, first: int
+    network: nn.Module, objective: Objective, batch: Batch, place: tuple[int, int, int]
 ) -> NonFiniteError:
     """The error about a batch whose loss or gradient is not finite.
 
@@ -26,10 +26,9 @@ def non_finite_error(
         network: With the weights before the batch.
         objective: What is made small.
         batch: The batch.
-        step: Steps done before.
-        epoch: Epochs completed.
-        first: Records of the epoch before the batch.
+        place: Steps done before, epochs completed, and records of the epoch before the batch.
     """
+    step, epoch, first = place
     origin = origin_of_non_finite(network, objective, batch)
     return NonFiniteError(
         f"the loss or its gradient is not finite at step {step + 1} (epoch {epoch + 1}, records "

@@ -49,7 +49,7 @@ class Session:
         stopped: Why training ended; empty while it goes on.
         interrupted: True when a stop was requested before the end.
         seconds: Time spent, summed over resumptions.
-        error: Why the run could not go on, where others went on beside it.
+        error: Why it could not go on, where others did.
         uses_blas: Whether compiled steps leave some products to BLAS.
     """
 
@@ -68,12 +68,8 @@ class Session:
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network, self.train, self.objective, self.settings = (
-            network,
-            train,
-            objective,
-            settings,
-        )
+        self.network, self.train = network, train
+        self.objective, self.settings = objective, settings
         self.valid = valid if valid is not None and len(valid) else None
         self.batch_size = batch_size_for(
             network, train.input_shape, len(train), settings.batch_size
@@ -116,14 +112,11 @@ class Session:
 
     @property
     def finished(self) -> bool:
-        """Whether training has ended, for whatever reason."""
+        """Whether training has ended."""
         return bool(self.stopped) or self.interrupted
 
     def advance(self, *, one_by_one: bool) -> Iterator[None]:
-        """Learn from the rest of the epoch; yields after each step, or every few of them.
-
-        Args:
-            one_by_one: Yield after each step, also where several are computed at once.
+        """Learn from the rest of the epoch; yields after each step, or every few compiled ones.
 
         Raises:
             NonFiniteError: As in `learn`.
@@ -263,14 +256,8 @@ class Session:
 
     def _refuse(self, batch: Batch) -> NoReturn:
         self.buffers.take_back()
-        error = non_finite_error(
-            self.network,
-            self.objective,
-            batch,
-            step=self.step,
-            epoch=self.epoch,
-            first=self.consumed,
-        )
+        place = (self.step, self.epoch, self.consumed)
+        error = non_finite_error(self.network, self.objective, batch, place)
         self.buffers.take_back()
         raise error
 
@@ -281,7 +268,6 @@ class Session:
             The history row, or None when a stop was requested during the evaluation, which is
             then done again on resumption.
         """
-        steps = math.ceil(len(self.train) / self.batch_size)
         row: dict[str, Any] = {
             "epoch": self.epoch + 1,
             "step": self.step,
@@ -289,7 +275,7 @@ class Session:
             "valid_loss": None,
             "valid_score": None,
             "lr": self.rate(max(0, self.step - 1)),
-            "grad_norm": self._norm_sum / steps,
+            "grad_norm": self._norm_sum / math.ceil(len(self.train) / self.batch_size),
         }
         if not math.isfinite(row["loss"]):
             raise NonFiniteError(f"the training loss is {row['loss']} in epoch {row['epoch']}")
@@ -332,8 +318,13 @@ class Session:
         return self.seconds
 
     def use_best(self) -> None:
-        """Put the weights of the best epoch in place (those of the last without validation)."""
+        """Put the weights of the best epoch in place; those of the last without validation."""
         self._weights.use()
+
+    def start(self) -> None:
+        """Set the network to training and the clock going."""
+        self.network.train()
+        self._clock = time.perf_counter()
 
     def last_weights(self) -> dict[str, Tensor]:
         """The state after the last step, also where `use_best` has put the best in place."""

@@ -121,7 +121,7 @@ def run_stacked(
     """
     for session in sessions:
         session.engine = "stacked"
-        session.network.train()
+        session.start()
         for observer in observers:
             observer.on_start(session)
     going = [session for session in sessions if not session.finished]

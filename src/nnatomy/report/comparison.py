@@ -1,0 +1,159 @@
+"""A comparison as text, as a page, and as a snippet for notebooks."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnatomy.report.html import template
+from nnatomy.report.wording import line, number, seconds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Facts = Mapping[str, Any]
+_MOST_PANELS = 12
+_NOTEBOOK_ROWS = 50
+_COLUMNS = 4
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings as one would type them; "all alike" where only seeds were varied."""
+    words = ", ".join(f"{name}={_typed(value)}" for name, value in settings.items())
+    return line(words, 120) or "all alike"
+
+
+def _typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def table_of(facts: Facts) -> tuple[list[str], list[list[str]]]:
+    """The head and the lines of the table."""
+    names = list(facts["rows"][0]["settings"])
+    head = [*names, "runs", facts["score_name"], "95 % interval", "behind the best", "loss"]
+    head += ["best epoch", "time of a run"]
+    return head, [_cells(row, names) for row in facts["rows"]]
+
+
+def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    cells = [line(_typed(row["settings"][name]), 40) for name in names]
+    diverged = f" + {row['diverged']} diverged" if row["diverged"] else ""
+    cells.append(f"{row['runs']}{diverged}")
+    if row["score"] is None:
+        return [*cells, "diverged", "", "", "", "", seconds(row["seconds"])]
+    behind = "" if row["behind"] is None else f"{row['behind']:.4f} {_span(row['behind_interval'])}"
+    return [
+        *cells,
+        f"{row['score']:.4f}",
+        _span(row["interval"]),
+        behind.strip(),
+        number(row["loss"]),
+        f"{row['best_epoch']:.0f}",
+        seconds(row["seconds"]),
+    ]
+
+
+def _span(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f"[{interval[0]:.4f}, {interval[1]:.4f}]"
+
+
+def comparison_text(facts: Facts) -> str:
+    """Table and sentence in plain text."""
+    head, lines = table_of(facts)
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    rows = [
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in (head, *lines)
+    ]
+    return "\n".join([*rows, facts["verdict"], _held_out(facts)])
+
+
+def _held_out(facts: Facts) -> str:
+    records = facts["records"]
+    words = f"Compared on {records['valid']} validation records, the same for all"
+    if facts["test_score"] is not None:
+        score = f"{facts['score_name']} {facts['test_score']:.4f}"
+        words += f"; the best run reaches {score} on {records['test']} test records kept for it"
+    return f"{words}."
+
+
+def snippet_html(facts: Facts) -> str:
+    """For a notebook: no script, no picture."""
+    head, lines = table_of(facts)
+    return template("comparison_snippet.html.j2").render(
+        head=head,
+        lines=lines[:_NOTEBOOK_ROWS],
+        left_out=len(lines) - len(lines[:_NOTEBOOK_ROWS]),
+        verdict=facts["verdict"],
+        held_out=_held_out(facts),
+    )
+
+
+def comparison_html(facts: Facts) -> str:
+    """The whole page, with the curves."""
+    head, lines = table_of(facts)
+    return template("comparison.html.j2").render(
+        source=line(facts["source"], 80),
+        head=head,
+        lines=lines,
+        verdict=facts["verdict"],
+        held_out=_held_out(facts),
+        picture=base64.b64encode(curves_png(facts)).decode(),
+        panels=min(len(facts["rows"]), _MOST_PANELS),
+        settings=len(facts["rows"]),
+    )
+
+
+def curves_png(facts: Facts) -> bytes:
+    """Validation loss against epochs: a panel a setting, the best first, on the same axes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from nnatomy.report.projector import PROJECTOR
+
+    rows = facts["rows"][:_MOST_PANELS]
+    columns = min(_COLUMNS, len(rows))
+    lines = math.ceil(len(rows) / columns)
+    with matplotlib.rc_context(PROJECTOR):
+        figure = Figure(figsize=(4.4 * columns + 1, 3.6 * lines + 1), layout="constrained")
+        _draw(figure, facts, rows, (lines, columns))
+        made = io.BytesIO()
+        figure.savefig(made, format="png", dpi=72)
+    return made.getvalue()
+
+
+def _draw(
+    figure: Figure, facts: Facts, rows: Sequence[Mapping[str, Any]], shape: tuple[int, int]
+) -> None:
+    import numpy as np
+
+    from nnatomy.report.projector import BLUE, DARK
+
+    axes = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
+    highest = 0.0
+    for panel, row in zip(axes, rows, strict=False):
+        curves = _curves(facts["runs"], row["settings"])
+        for curve in curves:
+            panel.plot(range(1, len(curve) + 1), curve, color=BLUE, alpha=0.35, linewidth=1.5)
+            highest = max(highest, curve[0], curve[-1])
+        if len(curves) > 1:
+            length = min(map(len, curves))  # where all of them still ran
+            mean = np.mean([curve[:length] for curve in curves], axis=0)
+            panel.plot(range(1, length + 1), mean, color=DARK)
+        panel.set_title(line(settings_text(row["settings"]), 30))
+    for panel in axes[len(rows) :]:
+        panel.set_visible(False)
+    axes[0].set_ylim(0, 1.05 * highest if highest > 0 else 1)
+    figure.supxlabel("epoch")
+    figure.supylabel("validation loss")
+
+
+def _curves(runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[list[float]]:
+    return [
+        [row["valid_loss"] for row in run["history"]]
+        for run in runs
+        if {k: v for k, v in run["settings"].items() if k != "seed"} == settings and run["history"]
+    ]

@@ -1,0 +1,124 @@
+"""nnatomy compare and nnatomy lecture, as typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Command
+
+COMPARE = ("compare", "iris", "--network", "mlp", "--epochs", "3")
+
+
+def test_compare_prints_a_table_and_writes_a_page(command: Command) -> None:
+    code, out, err = command(*COMPARE, "--over", "init=zeros,he", "--over", "seed=0..1")
+    assert code == 0
+    assert out.splitlines()[0].split() == [
+        *("init", "runs", "accuracy", "95", "%", "interval", "behind", "the", "best", "loss"),
+        *("best", "epoch", "time", "of", "a", "run"),
+    ]
+    assert "4/4" in err
+    (folder,) = Path("runs").iterdir()
+    assert f"page {folder}/index.html" in err
+    facts = json.loads((folder / "comparison.json").read_text())
+    assert len(facts["runs"]) == 4
+    assert "data:image/png" in (folder / "index.html").read_text()
+
+
+def test_compare_for_machines(command: Command) -> None:
+    arguments = (*COMPARE, "--over", "hidden=4;8,4", "--engine", "autograd", "--out", "c")
+    code, out, err = command(*arguments, "--json", "--quiet")
+    assert (code, err) == (0, "page c/index.html\n")
+    found = json.loads(out)
+    assert [run["settings"]["hidden"] for run in found["runs"]] == ["4", "8,4"]
+    assert {run["engine"] for run in found["runs"]} == {"autograd"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--over", "inti=he"], "did you mean 'init'"),
+        (["--over", "init"], "takes name=value"),
+        ([], "missing option '--over'"),
+        (["--over", "init=he,zeros", "--out", "file"], "file is a file"),
+        (["--over", "init=he,zeros", "--engine", "stackd"], "did you mean 'stacked'"),
+    ],
+)
+def test_mistakes_in_compare(command: Command, arguments: list[str], message: str) -> None:
+    Path("file").write_text("mine")
+    code, out, err = command(*COMPARE, *arguments)
+    assert code != 0
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert not Path("runs").exists()
+    assert Path("file").read_text() == "mine"
+
+
+def test_train_with_a_named_engine(command: Command) -> None:
+    for engine in ("compiled", "autograd"):
+        code, out, _ = command(
+            *("train", "iris", "--network", "mlp", "--epochs", "2", "--engine", engine),
+            *("--out", engine, "--json", "--quiet"),
+        )
+        assert code == 0
+        assert json.loads(out)["engine"] == engine
+    code, _, err = command("train", "digits", "--engine", "compiled", "--quiet")
+    assert code == 2
+    assert "plain dense networks" in err
+    code, _, err = command("train", "iris", "--engine", "stacked", "--quiet")
+    assert code == 2
+    assert "several networks" in err
+
+
+def test_lecture_rows_for_machines(command: Command) -> None:
+    code, out, err = command("lecture", "o7", "O5", "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert {row["id"] for row in rows} == {"O5", "O7"}
+    assert all(
+        list(row) == ["id", "what", "slide", "computed", "verdict", "reason"] for row in rows
+    )
+    assert {row["verdict"] for row in rows} == {"agrees", "erratum"}
+    assert [line.split()[0] for line in err.splitlines()] == ["O5", "O7"]
+
+
+def test_lecture_table_and_folder(command: Command) -> None:
+    code, out, err = command("lecture", "O5", "--out", "table", "--quiet")
+    assert code == 0
+    assert "9 agrees, 1 erratum, 0 not reproducible here" in out
+    assert err == "page table/index.html\n"
+    assert {path.name for path in Path("table").iterdir()} == {
+        *("index.html", "rows.json", "O5_xor.png", "O5_xor.svg"),
+    }
+
+
+def test_lecture_items_without_computing(command: Command) -> None:
+    code, out, _ = command("lecture", "P", "--list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["P1", "P2", "P3", "P4", "P5", "P6"]
+
+
+def test_mistakes_in_lecture(command: Command) -> None:
+    Path("file").write_text("mine")
+    code, out, err = command("lecture", "Q1")
+    assert (code, out) == (2, "")
+    assert "no item 'Q1'" in err
+    code, out, err = command("lecture", "O5", "--out", "file")
+    assert (code, out) == (1, "")
+    assert "is a file" in err
+
+
+def test_help_of_the_lecture_needs_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['nnatomy', 'lecture', '--list'];"
+        "from nnatomy.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
