@@ -30,6 +30,13 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "stacked": (lambda: network(batch_norm=True), "stacked"),
     "one by one": (lambda: network(batch_norm=True, dropout=0.3), "autograd"),
 }
+
+
+def forced(kind: str) -> str:
+    """Few networks are not stacked by themselves."""
+    return "stacked" if kind == "stacked" else "auto"
+
+
 VARIED = [
     {"seed": 1},
     {"seed": 2, "lr": 0.03},
@@ -59,7 +66,7 @@ def same_run(together: Session, alone: Session, atol: float = 1e-5) -> None:
 def test_each_network_ends_as_alone(kind: str, weighted: bool, held_out: bool) -> None:
     build, engine = KINDS[kind]
     samples, valid = data(weighted=weighted), data(13, seed=5) if held_out else None
-    settings = [replace(BASE, **changes) for changes in VARIED]
+    settings = [replace(BASE, **changes, engine=forced(kind)) for changes in VARIED]
     together = fit_many([build() for _ in settings], samples, valid, settings=settings)
     for session, own in zip(together, settings, strict=True):
         assert session.engine == engine
@@ -84,7 +91,10 @@ def test_stacked_over_objectives(objective: str, optimizer: str) -> None:
         samples.targets = (samples.targets > 0).long()
     elif objective == "squared":
         samples.targets = samples.inputs[:, :2].sin()
-    settings = [replace(BASE, seed=seed, optimizer=optimizer, lr=0.05) for seed in range(3)]
+    settings = [
+        replace(BASE, seed=seed, optimizer=optimizer, lr=0.05, engine="stacked")
+        for seed in range(3)
+    ]
     together = fit_many(
         [build() for _ in settings], samples, objective=objective, settings=settings
     )
@@ -92,7 +102,7 @@ def test_stacked_over_objectives(objective: str, optimizer: str) -> None:
         assert session.engine == "stacked"
         # The bias before a normalization has no gradient but rounding, which adam and adagrad
         # blow up; it has no effect either.
-        alone = fit(build(), samples, objective=objective, settings=own)
+        alone = fit(build(), samples, objective=objective, settings=replace(own, engine="autograd"))
         for name in ("1.running_mean", "0.bias"):
             together_state, alone_state = session.network.state_dict(), alone.network.state_dict()
             together_state[name].copy_(alone_state[name])
@@ -122,7 +132,17 @@ def test_images_are_stacked_when_asked() -> None:
 
 def test_networks_of_several_kinds_and_an_early_end() -> None:
     builds = [KINDS["stacked"][0], KINDS["compiled"][0], KINDS["one by one"][0]] * 2
-    settings = [replace(BASE, seed=i, patience=1, tol=0.02 * i, epochs=30) for i in range(6)]
+    settings = [
+        replace(
+            BASE,
+            seed=i,
+            patience=1,
+            tol=0.02 * i,
+            epochs=30,
+            engine=("stacked", "auto", "auto")[i % 3],
+        )
+        for i in range(6)
+    ]
     together = fit_many([build() for build in builds], data(), data(9, seed=7), settings=settings)
     assert [s.engine for s in together] == ["stacked", "compiled", "autograd"] * 2
     assert len({len(session.history) for session in together}) > 1
@@ -135,7 +155,9 @@ def test_networks_of_several_kinds_and_an_early_end() -> None:
 def test_one_that_diverges_does_not_stop_the_others(kind: str) -> None:
     build, _ = KINDS[kind]
     samples = data()
-    settings = [replace(BASE, seed=seed, optimizer="sgd", lr=0.1) for seed in range(3)]
+    settings = [
+        replace(BASE, engine=forced(kind), seed=seed, optimizer="sgd", lr=0.1) for seed in range(3)
+    ]
     networks = [build() for _ in settings]
     with torch.no_grad():
         next(networks[1].parameters())[0, 0] = float("nan")
@@ -145,7 +167,7 @@ def test_one_that_diverges_does_not_stop_the_others(kind: str) -> None:
     assert sessions[1].history == []
     for i in (0, 2):
         assert sessions[i].error is None
-        same_run(sessions[i], fit(build(), samples, settings=settings[i]))
+        same_run(sessions[i], fit(build(), samples, settings=replace(settings[i], engine="auto")))
 
 
 class Watch(Observer):
@@ -176,7 +198,7 @@ class Watch(Observer):
 @pytest.mark.parametrize("kind", KINDS)
 def test_observers_see_every_network(kind: str) -> None:
     watch = Watch()
-    settings = [replace(BASE, seed=seed, epochs=2) for seed in range(4)]
+    settings = [replace(BASE, engine=forced(kind), seed=seed, epochs=2) for seed in range(4)]
     fit_many([KINDS[kind][0]() for _ in settings], data(), settings=settings, observers=[watch])
     for seed in range(4):
         own = [what for what, whose in watch.told if whose == seed]
@@ -186,7 +208,7 @@ def test_observers_see_every_network(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stop_ends_all(kind: str) -> None:
     watch, asked = Watch(), iter(range(9))
-    settings = [replace(BASE, seed=seed, epochs=50) for seed in range(3)]
+    settings = [replace(BASE, engine=forced(kind), seed=seed, epochs=50) for seed in range(3)]
     sessions = fit_many(
         [KINDS[kind][0]() for _ in settings],
         data(),
@@ -239,3 +261,11 @@ def test_a_single_network_with_its_own_weights() -> None:
     fit(alone, data(), settings=BASE)
     fit_many([listed], data(), settings=[BASE])
     same_weights(alone, listed, atol=1e-6)
+
+
+def test_many_small_networks_are_stacked_by_themselves_and_few_are_not() -> None:
+    build = KINDS["stacked"][0]
+    for count, engine in ((15, "autograd"), (16, "stacked")):
+        settings = [replace(BASE, seed=seed, epochs=1) for seed in range(count)]
+        sessions = fit_many([build() for _ in settings], data(), settings=settings)
+        assert {session.engine for session in sessions} == {engine}

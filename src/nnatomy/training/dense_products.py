@@ -46,14 +46,13 @@ def pre_activations(
                 a[j, r] += weights[b + j]
         return
     for j in range(n_out):
-        row = weights[w + j * n_in : w + (j + 1) * n_in]
         if records == 1:
             total = weights[b + j]
             for i in range(n_in):
-                total += row[i] * x[i, 0]
+                total += weights[w + j * n_in + i] * x[i, 0]
             a[j, 0] = total
-            continue
-        _combine_rows(a[j], weights[b + j], row, x)
+        else:
+            _combine_rows(a[j], weights[b + j], weights, w + j * n_in, 1, x)
 
 
 @compiled
@@ -72,21 +71,19 @@ def parameter_gradients(
     n_in, n_out, w, b = layer[0], layer[1], layer[2], layer[3]
     x = _matrix(inputs, layer[6] * records, n_in, records)
     d = _matrix(deltas, layer[7] * records, n_out, records)
-    for j in range(n_out):
-        delta, total = d[j], gradient.dtype.type(0)
-        for r in range(records):
-            total += delta[r]
-        gradient[b + j] = total
     if n_in * n_out * records > BLAS_PRODUCTS:
         np.dot(d, x.T, _matrix(gradient, w, n_out, n_in))
+        for j in range(n_out):
+            gradient[b + j] = _sum(d[j])
         return
     for j in range(n_out):
         row = gradient[w + j * n_in : w + (j + 1) * n_in]
         if records == 1:
+            gradient[b + j] = d[j, 0]
             for i in range(n_in):
                 row[i] = d[j, 0] * x[i, 0]
         else:
-            _dot_rows(row, d[j], x)
+            gradient[b + j] = _dot_rows(row, d[j], x)
 
 
 @compiled
@@ -104,27 +101,28 @@ def input_gradients(
     n_in, n_out, w = layer[0], layer[1], layer[2]
     below = _matrix(deltas, layer[6] * records, n_in, records)
     d = _matrix(deltas, layer[7] * records, n_out, records)
-    matrix = _matrix(weights, w, n_out, n_in)
     if n_in * n_out * records > BLAS_PRODUCTS:
-        np.dot(matrix.T, d, below)
+        np.dot(_matrix(weights, w, n_out, n_in).T, d, below)
         return
-    column = np.empty(n_out, weights.dtype)
     for i in range(n_in):
-        for j in range(n_out):
-            column[j] = matrix[j, i]
-        _combine_rows(below[i], weights.dtype.type(0), column, d)
+        _combine_rows(below[i], weights.dtype.type(0), weights, w + i, n_in, d)
 
 
 @compiled
-def _combine_rows(out: Values, begin: Any, factors: Values, rows: Values) -> None:
-    """out = begin + Σ_k f_k rows_k, four rows at a time: `out` is then read and written less."""
-    last, zero = len(factors) - 1, out.dtype.type(0)
+def _combine_rows(
+    out: Values, begin: Any, factors: Values, first: int, stride: int, rows: Values
+) -> None:
+    """out = begin + Σ_k f_k rows_k, four rows at a time: `out` is then read and written less.
+
+    The factors f_k lie `stride` apart, from `first` on.
+    """
+    last, zero = len(rows) - 1, out.dtype.type(0)
     for k in range(0, last + 1, 4):
         k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
-        f0 = factors[k]
-        f1 = factors[k1] if k + 1 <= last else zero
-        f2 = factors[k2] if k + 2 <= last else zero
-        f3 = factors[k3] if k + 3 <= last else zero
+        f0 = factors[first + k * stride]
+        f1 = factors[first + k1 * stride] if k + 1 <= last else zero
+        f2 = factors[first + k2 * stride] if k + 2 <= last else zero
+        f3 = factors[first + k3 * stride] if k + 3 <= last else zero
         if k == 0:
             for r in range(len(out)):
                 out[r] = begin + (
@@ -138,17 +136,28 @@ def _combine_rows(out: Values, begin: Any, factors: Values, rows: Values) -> Non
 
 
 @compiled
-def _dot_rows(out: Values, vector: Values, rows: Values) -> None:
-    """out_k = Σ_r v_r rows_kr, four rows at a time."""
+def _dot_rows(out: Values, vector: Values, rows: Values) -> Any:
+    """out_k = Σ_r v_r rows_kr, four rows at a time; returns Σ_r v_r, which comes along."""
     last, zero = len(out) - 1, out.dtype.type(0)
+    total = zero
     for k in range(0, last + 1, 4):
         k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
-        s0 = s1 = s2 = s3 = zero
+        s0 = s1 = s2 = s3 = total = zero
         for r in range(len(vector)):
             v = vector[r]
+            total += v
             s0 += v * rows[k, r]
             s1 += v * rows[k1, r]
             s2 += v * rows[k2, r]
             s3 += v * rows[k3, r]
         # Backwards: where rows are missing the last one stands for them.
         out[k3], out[k2], out[k1], out[k] = s3, s2, s1, s0
+    return total
+
+
+@compiled
+def _sum(values: Values) -> Any:
+    total = values.dtype.type(0)
+    for r in range(len(values)):
+        total += values[r]
+    return total

@@ -12,7 +12,7 @@ IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SOFTPLUS, SILU = range(9)
 CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED, PERCEPTRON = range(4)
 
 _SLOPE = 0.01  # of nn.LeakyReLU
-_LARGEST_PRODUCT = 1e300
+_FACTORS = 512  # each is at most 2, and their product below the largest number
 _LINEAR_SOFTPLUS = 20.0  # nn.Softplus is the identity above
 
 
@@ -115,7 +115,7 @@ def loss_and_delta(
     total: Any = 0.0
     one, zero = outputs.dtype.type(1), outputs.dtype.type(0)
     if code == BINARY_CROSS_ENTROPY:
-        return _binary_cross_entropy(outputs[0], targets, shares, delta[0])
+        return _binary_cross_entropy(outputs[0], targets, shares, delta[0], scratch)
     if code == SQUARED:
         for k in range(units):
             for r in range(records):
@@ -134,24 +134,36 @@ def loss_and_delta(
 
 
 @compiled
-def _binary_cross_entropy(a: Values, targets: Values, shares: Values, delta: Values) -> Any:
+def _binary_cross_entropy(
+    a: Values, targets: Values, shares: Values, delta: Values, scratch: Values
+) -> Any:
     """max(a, 0) - a t + log(1 + exp(-|a|)); δ = s (σ(a) - t).
 
-    Σ log(1 + e) is the logarithm of a product: it is taken once for many records of one weight.
+    Loop by loop, so that all but the exponentials run on vector units.
     """
     one, zero = a.dtype.type(1), a.dtype.type(0)
+    records, t, e = len(a), targets.reshape(targets.size), scratch
     total: Any = 0.0
-    product, pending = 1.0, shares[0]
-    for r in range(len(a)):
-        if shares[r] != pending or product > _LARGEST_PRODUCT:
-            total += pending * math.log(product)
-            product, pending = 1.0, shares[r]
-        e = math.exp(-abs(a[r]))
-        p = one / (one + e)
-        delta[r] = shares[r] * ((p if a[r] >= 0 else one - p) - targets[r, 0])
-        total += shares[r] * (max(a[r], zero) - a[r] * targets[r, 0])
-        product *= 1.0 + e
-    return total + pending * math.log(product)
+    for r in range(records):
+        e[r] = math.exp(-abs(a[r]))
+    for r in range(records):
+        p = one / (one + e[r])
+        delta[r] = shares[r] * ((p if a[r] >= 0 else one - p) - t[r])
+        total += shares[r] * (max(a[r], zero) - a[r] * t[r])
+    different = 0
+    for r in range(records):
+        different += shares[r] != shares[0]
+    if different:
+        for r in range(records):
+            total += shares[r] * math.log1p(e[r])
+        return total
+    # Σ log(1 + e) is the logarithm of a product, taken once in many records.
+    for first in range(0, records, _FACTORS):
+        product = 1.0
+        for r in range(first, min(first + _FACTORS, records)):
+            product *= 1.0 + e[r]
+        total += shares[0] * math.log(product)
+    return total
 
 
 @compiled

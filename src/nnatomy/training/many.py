@@ -75,33 +75,35 @@ def fit_many(
 
 def _groups(sessions: Sequence[Session]) -> list[list[Session]]:
     """Sessions that are trained together: all compiled ones, those stacked, single ones."""
-    groups: dict[Any, list[Session]] = defaultdict(list)
+    compiled = [session for session in sessions if session.engine == "compiled"]
+    alike: dict[Any, list[Session]] = defaultdict(list)
     for session in sessions:
         wanted = session.settings.engine
-        if session.engine == "compiled":
-            groups["compiled"].append(session)
-        elif wanted == "stacked" and not can_stack(session):
+        if wanted == "stacked" and not can_stack(session):
             raise SettingError(
                 "engine 'stacked' cannot train this network: it has dropout, hooks or frozen parts"
             )
-        elif wanted == "stacked" or (
-            wanted == "auto" and can_stack(session) and stacking_pays(session)
-        ):
-            groups[shape_of(session)].append(session)
+        if session.engine != "compiled":
+            may = wanted != "autograd" and can_stack(session)
+            alike[(wanted, shape_of(session)) if may else id(session)].append(session)
+    groups = [compiled] if compiled else []
+    for group in alike.values():
+        if group[0].settings.engine == "stacked" or stacking_pays(group):
+            groups.append(group)
         else:
-            groups[id(session)].append(session)
-    return list(groups.values())
+            groups += [[session] for session in group]
+    return groups
 
 
 def _train(group: list[Session], observers: Sequence[Observer], stop: Stop) -> None:
     first = group[0]
     if first.engine == "compiled":
         _train_compiled(group, observers, stop)
-    elif first.settings.engine == "stacked" or len(group) > 1:
-        with seeded(first.settings.seed), thread_count(first.threads):
+        return
+    with seeded(first.settings.seed), thread_count(first.threads):
+        if first.settings.engine == "stacked" or len(group) > 1:
             run_stacked(group, observers, stop)
-    else:
-        with seeded(first.settings.seed), thread_count(first.threads):
+        else:
             _run(first, observers, stop)
 
 

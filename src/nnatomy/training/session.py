@@ -182,20 +182,22 @@ class Session:
         done = self._compute(steps, batch, wanted)
         records, begin = len(batch.targets), self.seconds
         share = (self._elapsed() - begin) / wanted
-        values = zip(done.losses.tolist(), done.norms.tolist(), done.rates.tolist(), strict=True)
-        for k, (loss, norm, rate) in enumerate(values, 1):
-            row: dict[str, Any] = {
+        losses = [loss * records / records for loss in done.losses.tolist()]  # as in close_epoch
+        values = zip(losses, done.rates.tolist(), done.norms.tolist(), strict=True)
+        self.history += [
+            {
                 "epoch": self.epoch + k,
                 "step": before + k,
-                "loss": loss * records / records,  # as `close_epoch` rounds
+                "loss": loss,
                 "valid_loss": None,
                 "valid_score": None,
                 "lr": rate,
                 "grad_norm": norm,
                 "seconds": begin + share * k,
             }
-            self.history.append(row)
-            self.rules.note(row)
+            for k, (loss, rate, norm) in enumerate(values, 1)
+        ]
+        self.rules.note_losses(losses, self.epoch + 1)
         self.epoch += done.steps
         if done.steps < wanted:
             self._refuse(batch)

@@ -15,9 +15,10 @@ from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
 from nnatomy.types import Batch
 
-_MOST_PRODUCTS = 2_000_000
-"""Multiplications of a forward pass of one network's batch up to which stacking is faster than one
-network after the other (bench/stacked.py). Above, kernels take the time and not their calls."""
+_FEWEST, _MOST_PRODUCTS = 16, 1_000_000
+"""Networks from which, and multiplications of a forward pass of one network's batch up to which,
+stacking is faster than one network after the other (bench/stacked.py). Above, kernels take the
+time and not their calls."""
 
 
 def shape_of(session: Session) -> tuple[Any, ...]:
@@ -40,13 +41,15 @@ def can_stack(session: Session) -> bool:
     return trainable and not drops and not watched
 
 
-def stacking_pays(session: Session) -> bool:
-    """Whether a network is so small that the calls take the time, not the kernels.
+def stacking_pays(sessions: Sequence[Session]) -> bool:
+    """Whether networks are so many and so small that calls take the time, not kernels.
 
     Convolutions with other filters for each network are computed in groups, which is slow.
     """
+    session = sessions[0]
     dense = [p.numel() for p in session.network.parameters() if p.dim() == 2]
-    return not has_filters(session.network) and sum(dense) * session.batch_size <= _MOST_PRODUCTS
+    small = sum(dense) * session.batch_size <= _MOST_PRODUCTS
+    return small and len(sessions) >= _FEWEST and not has_filters(session.network)
 
 
 class Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,6 +34,15 @@ class StopRules:
             return False
         self.best, self.best_epoch = value, row["epoch"]
         return True
+
+    def note_losses(self, losses: Sequence[float], first_epoch: int) -> None:
+        """Take in the training losses of many epochs in a row, as `note` would one by one."""
+        best, best_epoch, waited, tol = self.best, self.best_epoch, self.waited, self.settings.tol
+        for epoch, loss in enumerate(losses, first_epoch):
+            waited = 0 if loss <= best - tol else waited + 1
+            if loss < best:
+                best, best_epoch = loss, epoch
+        self.best, self.best_epoch, self.waited = best, best_epoch, waited
 
     def monitored(self, row: dict[str, Any]) -> float:
         """The value that is to become small: of the validation records when there are any."""
