@@ -19,7 +19,7 @@ SHELL = re.compile(r"^```sh\n(.*?)^```", re.S | re.M)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 COMMANDS = [
     line.split("#")[0].strip()
-    for page in ("README.md", "docs/index.md", "docs/lecture.md")
+    for page in ("README.md", "docs/index.md", "docs/lecture.md", "docs/training.md")
     for block in SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
     for line in block.splitlines()
     if line.startswith("nnatomy")

@@ -44,6 +44,13 @@ def inlined(function: _Function) -> _Function:
     return cast(_Function, numba.njit(inline="always")(function))
 
 
+def lies_ready(function: Callable[..., Any]) -> bool:
+    """Whether machine code of a compiled function was kept by an earlier process."""
+    original = getattr(function, "py_func", function)
+    folder = _cache_folder(Path(original.__code__.co_filename).parent)
+    return any(folder.rglob(f"*.{original.__name__}-*.nbc"))
+
+
 @contextmanager
 def _cache_for(folder: Path) -> Iterator[None]:
     """Let Numba keep its files in a folder named after the sources they are made from.
@@ -53,11 +60,16 @@ def _cache_for(folder: Path) -> Iterator[None]:
     settings: Any = numba.config
     before = settings.CACHE_DIR
     if not before:
-        settings.CACHE_DIR = str(_cache_root(folder) / f"nnatomy-{_digest(folder)}")
+        settings.CACHE_DIR = str(_cache_folder(folder))
     try:
         yield
     finally:
         settings.CACHE_DIR = before
+
+
+def _cache_folder(folder: Path) -> Path:
+    named: Any = numba.config
+    return Path(named.CACHE_DIR or _cache_root(folder) / f"nnatomy-{_digest(folder)}")
 
 
 @cache

@@ -18,6 +18,7 @@ class Progress(Observer):
 
     def on_start(self, session: Session) -> None:
         """Begin with the epochs still to come."""
+        say_if_compiling(session)
         self._live = LiveProgress(session.settings.epochs)
         self._live.remember(session.history)
 
@@ -38,6 +39,17 @@ class Progress(Observer):
             self._live = None
 
 
+def say_if_compiling(session: Session) -> None:
+    """Explain the pause before the first epoch of the first dense network on a machine."""
+    if session.engine != "compiled":
+        return
+    from nnatomy.compilation import lies_ready
+    from nnatomy.training.dense_kernel import learn
+
+    if not lies_ready(learn):
+        say("compiling the steps of dense networks, once on this machine: about 10 s")
+
+
 class Counted(Observer):
     """Says of each of several networks when it has ended.
 
@@ -47,6 +59,13 @@ class Counted(Observer):
 
     def __init__(self, count: int) -> None:
         self.count, self.done = count, 0
+        self._begun = False
+
+    def on_start(self, session: Session) -> None:
+        """Explain a pause."""
+        if not self._begun:
+            say_if_compiling(session)
+        self._begun = True
 
     def on_end(self, session: Session) -> None:
         """Say how many have ended, and how this one did."""
