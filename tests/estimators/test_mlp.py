@@ -459,3 +459,29 @@ def test_wine_is_learned_as_well_as_by_scikit_learn():
     X, y = load_wine(return_X_y=True)
     network = MLPClassifier(max_iter=100, n_iter_no_change=None, random_state=0)
     assert cross_val_score(make_pipeline(StandardScaler(), network), X, y).mean() > 0.96
+
+
+def test_engines_give_the_same_estimator():
+    X, y = load_iris(return_X_y=True)
+    fitted = [
+        MLPClassifier((8,), max_iter=15, n_iter_no_change=None, random_state=0, engine=engine).fit(
+            X, y
+        )
+        for engine in ("compiled", "autograd")
+    ]
+    for a, b in zip(fitted[0].coefs_, fitted[1].coefs_, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_l1_makes_weights_small_and_stop_rules_stop():
+    X, y = load_iris(return_X_y=True)
+    settings_ = {"max_iter": 150, "n_iter_no_change": None, "random_state": 0, "alpha": 0.0}
+    free = MLPClassifier((16,), **settings_).fit(X, y)
+    sparse = MLPClassifier((16,), l1=5.0, **settings_).fit(X, y)
+    share = [
+        np.mean(np.abs(np.concatenate([c.ravel() for c in m.coefs_])) < 0.01)
+        for m in (free, sparse)
+    ]
+    assert share[1] > share[0] + 0.3
+    assert MLPClassifier((16,), error_rate=0.2, **settings_).fit(X, y).n_iter_ < 150
+    assert MLPClassifier((16,), weight_tol=0.05, **settings_).fit(X, y).n_iter_ < 150

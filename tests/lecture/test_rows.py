@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from nnatomy.errors import SettingError
-from nnatomy.lecture.catalog import EXPERIMENTS
+from nnatomy.lecture.catalog import EXPERIMENTS, run_item
 from nnatomy.lecture.items import ITEMS, chosen_items
 from nnatomy.lecture.row import claim, compare, same
 
@@ -70,3 +72,13 @@ def test_experiments_give_rows_of_their_item_and_the_same_twice(item: str) -> No
     for row in first.rows:
         assert row.what
         assert row.verdict == "agrees" or row.reason
+
+
+def test_an_item_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()
+    for item in ("O6", "O8", "P1"):
+        run_item(item)
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert (states[1] == np.random.get_state()[1]).all()

@@ -43,3 +43,11 @@ def test_gradient_is_that_of_torch() -> None:
     (ours,) = torch.autograd.grad(kl_divergence(p, q), q)
     (theirs,) = torch.autograd.grad(functional.kl_div(q.log(), p, reduction="sum"), q)
     torch.testing.assert_close(ours, theirs)
+
+
+def test_gradient_is_finite_where_both_are_zero() -> None:
+    p = torch.tensor([0.0, 0.4, 0.6], requires_grad=True)
+    q = torch.tensor([0.0, 0.5, 0.5], requires_grad=True)
+    kl_divergence(p, q).backward()
+    assert torch.isfinite(p.grad).all()
+    assert q.grad.tolist() == pytest.approx([0.0, -0.8, -1.2])

@@ -5,7 +5,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from nnatomy.errors import DataError
+from nnatomy.errors import DataError, SettingError
 from nnatomy.nn.normalization import batch_norm_test, batch_norm_training, running_averages, whiten
 
 
@@ -77,3 +77,19 @@ def test_dependent_features_are_refused_or_damped() -> None:
     with pytest.raises(DataError, match="linearly dependent"):
         whiten(x)
     assert torch.isfinite(whiten(x, epsilon=1e-3)).all()
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-5])
+def test_repeated_large_features_with_an_epsilon(epsilon: float) -> None:
+    x = (1e3 * batch(50)).float()
+    assert torch.isfinite(whiten(torch.cat([x, x], 1), epsilon=epsilon)).all()
+    assert whiten(x).dtype == torch.float32
+
+
+def test_mistakes_in_whitening() -> None:
+    with pytest.raises(SettingError, match="did you mean 'zca'"):
+        whiten(batch(20), method="zcaa")  # type: ignore[arg-type]
+    x = batch(20)
+    x[3, 1] = float("nan")
+    with pytest.raises(DataError, match="not finite"):
+        whiten(x)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nnatomy.data.samples import TensorSamples
-from nnatomy.errors import NonFiniteError, SettingError
+from nnatomy.errors import DataError, NonFiniteError, SettingError
 from nnatomy.models.mlp import MLP
 from nnatomy.models.perceptron import LogisticUnit, Perceptron
 from nnatomy.nn.activations import ACTIVATIONS
@@ -347,3 +347,35 @@ def test_one_unit_notices_a_loss_that_is_not_finite() -> None:
     assert "records 8 to 8" in errors[0]
     assert errors[0] == errors[1]
     same_weights(*units, atol=1e-6)
+
+
+@pytest.mark.parametrize("objective", ["cross_entropy", "perceptron"])
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_class_numbers_without_a_unit_are_refused(objective: str, wrong: int) -> None:
+    samples = data()
+    samples.targets[5] = wrong
+    net = network()
+    with pytest.raises(DataError, match=f"class number {wrong} does not fit 3 output units"):
+        fit(net, samples, objective=objective, settings=replace(BASE, engine="compiled"))
+
+
+def test_records_and_targets_of_another_size_are_refused() -> None:
+    samples = TensorSamples(torch.randn(10, 5), torch.zeros(10, dtype=torch.int64))
+    with pytest.raises((DataError, RuntimeError, SettingError)):
+        fit(network(), samples, settings=replace(BASE, engine="compiled"))
+    samples = TensorSamples(torch.randn(10, 6), torch.zeros(10, 2))
+    with pytest.raises(DataError, match="do not fit 3 output units"):
+        fit(network(), samples, objective="squared", settings=replace(BASE, engine="compiled"))
+
+
+def test_binary_cross_entropy_of_several_units_goes_to_autograd() -> None:
+    samples = records("binary_cross_entropy")
+    session = fit(network(), samples, objective="binary_cross_entropy", settings=BASE)
+    assert session.engine == "autograd"
+    with pytest.raises(SettingError, match="one output unit"):
+        fit(
+            network(),
+            samples,
+            objective="binary_cross_entropy",
+            settings=replace(BASE, engine="compiled"),
+        )

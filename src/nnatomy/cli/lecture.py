@@ -59,12 +59,12 @@ def command(
 
 
 def _run(chosen: list[str], quiet: bool) -> dict[str, Experiment]:
-    from nnatomy.lecture.catalog import EXPERIMENTS
+    from nnatomy.lecture.catalog import run_item
 
     experiments = {}
     for item in chosen:
         began = time.perf_counter()
-        experiments[item] = EXPERIMENTS[item]()
+        experiments[item] = run_item(item)
         if not quiet:
             say(f"{item:4} {ITEMS[item]}, {time.perf_counter() - began:.1f} s")
     return experiments

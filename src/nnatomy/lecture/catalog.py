@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from nnatomy.lecture.back_propagation import back_propagation
 from nnatomy.lecture.batch_norm import batch_norm
 from nnatomy.lecture.capacity import capacity
@@ -43,3 +45,9 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "P5": penalties,
     "P6": batch_norm,
 }
+
+
+def run_item(item: str) -> Experiment:
+    """The experiment of an item; the random state of the caller is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        return EXPERIMENTS[item]()

@@ -66,8 +66,6 @@ def _make(folder: Path, experiments: Mapping[str, Experiment]) -> None:
 def drawn(figure: Figure) -> tuple[bytes, bytes]:
     """The figure as SVG and as PNG."""
     import matplotlib
-
-    matplotlib.use("agg")
     from matplotlib.figure import Figure as Canvas
 
     from nnatomy.report.projector import PROJECTOR

@@ -14,4 +14,7 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 
     Shape: p (..., K), q (..., K), each summing to 1 over k -> (...).
     """
-    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
+    # Where p is 0 the term is 0, whatever q is; ones there keep the gradient finite.
+    present = p > 0
+    ratio = torch.where(present, p, 1.0) / torch.where(present, q, 1.0)
+    return torch.where(present, p * ratio.log(), 0.0).sum(-1)

@@ -11,7 +11,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from nnatomy.errors import DataError
+from nnatomy.errors import DataError, SettingError, nearest
+
+_METHODS = ("pca", "zca")
 
 
 class Normalized(NamedTuple):
@@ -99,11 +101,17 @@ def whiten(x: Tensor, *, method: Literal["pca", "zca"] = "zca", epsilon: float =
     Shape: (m, d) -> (m, d).
 
     Raises:
-        DataError: The features are linearly dependent and epsilon is 0.
+        DataError: The features are linearly dependent and epsilon is 0, or a value is not finite.
+        SettingError: The method is unknown.
     """
-    centered = x - x.mean(0)
+    if method not in _METHODS:
+        raise SettingError(f"method '{method}' is unknown: {nearest(method, _METHODS)}")
+    if not bool(torch.isfinite(x).all()):
+        raise DataError("a value is not finite: leave its record out, or fill the gap")
+    centered = (x - x.mean(0)).double()
     covariance = centered.T @ centered / (len(x) - 1)
     eigenvalues, directions = torch.linalg.eigh(covariance)
+    eigenvalues = eigenvalues.clamp(min=0)  # rounding may leave them a little below
     smallest = eigenvalues[-1] * torch.finfo(x.dtype).eps * len(eigenvalues)
     if epsilon == 0.0 and bool(eigenvalues[0] <= smallest):
         raise DataError(
@@ -111,4 +119,4 @@ def whiten(x: Tensor, *, method: Literal["pca", "zca"] = "zca", epsilon: float =
             "repeated one): leave some out, or give an epsilon"
         )
     scaled: Tensor = centered @ directions / torch.sqrt(eigenvalues + epsilon)
-    return scaled if method == "pca" else scaled @ directions.T
+    return (scaled if method == "pca" else scaled @ directions.T).to(x.dtype)

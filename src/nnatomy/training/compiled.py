@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnatomy.errors import SettingError
+from nnatomy.errors import DataError, SettingError
 from nnatomy.training.dense_layers import DenseLayer, dense_layers
 from nnatomy.training.flat import FlatParameters
 from nnatomy.training.objectives import OBJECTIVES, Objective
@@ -30,6 +30,7 @@ _MOST_PRODUCTS, _MOST_RECORDS = 500_000_000, 4096
 faster than autograd (bench/dense.py)."""
 _PRECISIONS = (torch.float32, torch.float64)
 _LOSSES = ("cross_entropy", "binary_cross_entropy", "squared", "perceptron")
+_CLASS_LOSSES = (_LOSSES.index("cross_entropy"), _LOSSES.index("perceptron"))
 _RULES = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
 _ACTIVATIONS = (
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "softplus", "silu"),
@@ -79,7 +80,10 @@ def _obstacle(
         return f"it has no formula of the objective '{objective.name}'"
     if settings.optimizer not in _RULES:
         return f"it has no formula of the optimizer '{settings.optimizer}'"
-    if dense_layers(network) is None:
+    layers = dense_layers(network)
+    if objective.name == "binary_cross_entropy" and layers and layers[-1].linear.out_features != 1:
+        return "binary_cross_entropy looks at one output unit"
+    if layers is None:
         return (
             "it computes plain dense networks, without batch normalization, frozen parts or hooks"
         )
@@ -201,6 +205,7 @@ class CompiledSteps:
         """
         from nnatomy.training.dense_kernel import Records, learn
 
+        self._check(batch)
         count = len(batch.targets)
         empty = torch.empty(0, dtype=self._dtype)
         records = Records(
@@ -239,6 +244,31 @@ class CompiledSteps:
         if updates is not None:
             updates.add_(steps)
         return Done(steps, losses[:steps], norms[:steps], rates[:steps])
+
+    def _check(self, batch: Batch) -> None:
+        """Compiled code reads where it is told to: sizes and class numbers must be right.
+
+        Raises:
+            DataError: They do not fit the network.
+        """
+        inputs, outputs = int(self.plan.layers[0, 0]), int(self.plan.layers[-1, 1])
+        width = batch.inputs[0].numel()
+        if width != inputs:
+            raise DataError(f"records have {width} values, the network takes {inputs}")
+        targets = batch.targets
+        if self.plan.loss in _CLASS_LOSSES:
+            low, high = int(targets.min()), int(targets.max())
+            if low < 0 or high >= outputs:
+                wrong = low if low < 0 else high
+                raise DataError(
+                    f"class number {wrong} does not fit {outputs} output units: classes are "
+                    f"numbered from 0 to {outputs - 1}"
+                )
+        elif targets.numel() != outputs * len(targets):
+            raise DataError(
+                f"targets of shape {tuple(targets.shape)} do not fit {outputs} output units: give "
+                "one value for each"
+            )
 
     def _numbers(self, values: Tensor) -> NDArray[Any]:
         numbers: NDArray[Any] = values.to(self._dtype).contiguous().numpy()
