@@ -483,5 +483,5 @@ def test_l1_makes_weights_small_and_stop_rules_stop():
         for m in (free, sparse)
     ]
     assert share[1] > 3 * share[0]
-    assert MLPClassifier((16,), error_rate=0.2, **settings_).fit(X, y).n_iter_ < 150
+    assert MLPClassifier((16,), error_rate=0.5, **settings_).fit(X, y).n_iter_ < 150
     assert MLPClassifier((16,), weight_tol=0.05, **settings_).fit(X, y).n_iter_ < 150
