@@ -281,3 +281,20 @@ def test_twelve_bits_in_sixteen_are_scaled_as_in_training(tmp_path):
         write_image(tmp_path / name / f"{i}.png", image)
     network = small(epochs=1).fit(tmp_path)
     assert network.codec_.framing.white == 4095
+
+
+def test_every_training_setting_can_be_given():
+    digits = load_digits()
+    images, labels = digits.images[:200], digits.target[:200]
+    model = ImageClassifier(
+        epochs=60, random_state=0, training_settings={"error_rate": 0.5, "clip_norm": 1.0}
+    ).fit(images, labels)
+    assert len(model.history_) < 60
+    assert model.history_[-1]["error_rate"] <= 0.5
+    for mistake, message in (
+        ({"l3": 1}, "'l3' is unknown"),
+        ({"l1": -1}, "l1 must be at least 0"),
+        ({"l2": 1}, "'l2' is a parameter of its own"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            ImageClassifier(epochs=1, training_settings=mistake).fit(images, labels)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_files import ImageFiles, scan_images
 from nnatomy.data.prepared import Encoded
-from nnatomy.errors import DataError
+from nnatomy.errors import DataError, SettingError
 from nnatomy.estimators.base import EpochLines, NetworkEstimator, draw_seed, require
 from nnatomy.estimators.classes import distinct_classes
 from nnatomy.estimators.pictures import encode_pictures, paths_in, read_pictures
@@ -52,6 +52,8 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         schedule: How the learning rate varies, or "auto", see nnatomy.training.schedules.
         optimizer: Name of the update rule, or "auto", see nnatomy.training.optimizers.
         alpha: α of the penalty α/(2m) Σ w² on the weights, m images a step.
+        training_settings: Further settings of nnatomy.training.Settings by name, e.g.
+            {"momentum": 0.95, "l1": 0.1, "clip_norm": 1.0, "error_rate": 0.01}.
         image_size: Side, or height and width, in pixels. None: that of the training images where
             it is the same for all and at most 224, else a square of their median shorter side.
         early_stopping: Hold out images, keep the weights of the epoch with their lowest loss, and
@@ -91,6 +93,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         schedule: str = "auto",
         optimizer: str = "auto",
         alpha: float = 0.0,
+        training_settings: Mapping[str, Any] | None = None,
         image_size: int | tuple[int, int] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -108,6 +111,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.schedule = schedule
         self.optimizer = optimizer
         self.alpha = alpha
+        self.training_settings = training_settings
         self.image_size = image_size
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -173,7 +177,13 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             "seed": seed,
             "device": self.device,
         }
-        return settings_from({**entry_of(self.network).defaults, **own, **common})
+        more = dict(self.training_settings or {})
+        for name in more:
+            if name in common or name in own:
+                raise SettingError(
+                    f"training_settings: '{name}' is a parameter of its own; give it there"
+                )
+        return settings_from({**entry_of(self.network).defaults, **own, **common, **more})
 
     def _encoded(self, X: Any, *, labels: bool = False) -> Encoded:
         """Images as inputs of the network; with labels, those of a folder's test part if any."""
