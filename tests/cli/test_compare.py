@@ -30,7 +30,7 @@ def test_compare_prints_a_table_and_writes_a_page(command: Command) -> None:
 
 
 def test_compare_for_machines(command: Command) -> None:
-    arguments = (*COMPARE, "--over", "hidden=4;8,4", "--engine", "autograd", "--out", "c")
+    arguments = (*COMPARE, "--over", "hidden=4/8,4", "--engine", "autograd", "--out", "c")
     code, out, err = command(*arguments, "--json", "--quiet")
     assert (code, err) == (0, "page c/index.html\n")
     found = json.loads(out)

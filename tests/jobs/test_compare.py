@@ -159,6 +159,7 @@ def test_grid() -> None:
         "hidden": ["64", "64,32"],
         "epochs": ["5", "10", "15", "20"],
     }
+    assert read_grid(["hidden=64/64,32"]) == {"hidden": ["64", "64,32"]}
     found = combinations({"a": [1, 2], "b": ["x", "y"]})
     assert found == [{"a": a, "b": b} for a in (1, 2) for b in ("x", "y")]
 

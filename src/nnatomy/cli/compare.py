@@ -23,7 +23,7 @@ def command(
         list[str],
         typer.Option(
             metavar="NAME=VALUES",
-            help="What is varied, e.g. init=zeros,normal,he or seed=0..9 or hidden=64;64,32: any "
+            help="What is varied, e.g. init=zeros,normal,he or seed=0..9 or hidden=64/64,32: any "
             "setting, network or seed. Repeatable; all combinations are trained.",
         ),
     ],

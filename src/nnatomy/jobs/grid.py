@@ -16,9 +16,9 @@ _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)(?:\.\.(\d+))?")
 def read_grid(entries: Iterable[str]) -> dict[str, list[str]]:
     """The names and values of entries such as "init=zeros,normal,he" and "seed=0..9".
 
-    Values are separated by commas; by semicolons where there is one, so that a value can hold
-    commas: "hidden=64;64,32". "0..9" stands for the whole numbers from 0 to 9, "0..20..5" for
-    every fifth.
+    Values are separated by commas; by slashes (or semicolons, which a shell wants quoted) where
+    there is one, so that a value can hold commas: "hidden=64/64,32". "0..9" stands for the whole
+    numbers from 0 to 9, "0..20..5" for every fifth.
 
     Raises:
         SettingError: An entry has no name or value, or a name comes twice.
@@ -27,7 +27,8 @@ def read_grid(entries: Iterable[str]) -> dict[str, list[str]]:
     for entry in entries:
         name, sign, text = entry.partition("=")
         name = name.strip()
-        parts = text.split(";" if ";" in text else ",")
+        separator = next((mark for mark in ";/" if mark in text), ",")
+        parts = text.split(separator)
         values = [value for part in parts for value in _values(part.strip())]
         if not sign or not name or not all(values):
             raise SettingError(f"--over takes name=value,value,…, got '{entry}'")
