@@ -12,6 +12,7 @@ from torch import nn
 from nnatomy.lecture import back_propagation as o7
 from nnatomy.lecture import capacity, depth, descent, dropout, perceptron, pretraining, units, xor
 from nnatomy.lecture.experiment import Experiment
+from nnatomy.training.update_rules import path
 
 
 def verdicts(experiment: Experiment) -> dict[str, int]:
@@ -62,7 +63,10 @@ def test_units_and_losses_agree() -> None:
 def test_largest_step_size() -> None:
     assert not descent.diverges(0.999)
     assert descent.diverges(1.001)
-    assert set(verdicts(descent.step_size())) == {"agrees"}
+    rows = descent.step_size().rows
+    assert [row.verdict for row in rows] == ["agrees", "agrees", "erratum", *["agrees"] * 4]
+    steep = path("sgd", [2.0], lambda w: 10.0 * w, 25, lr=0.5)
+    assert abs(steep[-1, 0]) > 1e15  # the slide's bound does not hold at curvature 10
 
 
 def test_xor_by_hand() -> None:

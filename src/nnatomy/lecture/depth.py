@@ -165,7 +165,7 @@ def _curves_figure(name: str, activation: str) -> Figure:
 
     titles = {
         "sigmoid": "Deep sigmoid networks do not even fit what they train on",
-        "relu": "With ReLU deep networks train as well as shallow ones",
+        "relu": "With ReLU deep networks train too",
     }
     return Figure(
         name,

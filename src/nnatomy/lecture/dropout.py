@@ -113,7 +113,7 @@ def dropout() -> Experiment:
         [
             _figure(
                 "O16_dropout",
-                "Dropout keeps the validation loss down",
+                "Dropout slows overfitting down; it does not end it",
                 {"without dropout": without, "dropout 0.5": with_it},
             )
         ],
