@@ -15,7 +15,8 @@ import numba
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_LIBERTIES = {"contract", "reassoc", "nsz", "arcp"}
+_ORDERED = {"contract", "nsz", "arcp"}
+_LIBERTIES = _ORDERED | {"reassoc"}
 """What the compiler may do with floating-point numbers: reorder and fuse sums, so that they run
 on vector units. NaN and infinity keep their meaning, since training has to notice them."""
 
@@ -37,6 +38,13 @@ def compiled(function: _Function) -> _Function:
         except RuntimeError:  # no folder can be written: every process compiles for itself
             made = numba.njit(**options)(function)
     return cast(_Function, made)
+
+
+def compiled_in_order(function: _Function) -> _Function:
+    """A compiled part whose sums are taken in the order in which they are written."""
+    return cast(
+        _Function, numba.njit(nogil=True, fastmath=_ORDERED, error_model="numpy")(function)
+    )
 
 
 def inlined(function: _Function) -> _Function:

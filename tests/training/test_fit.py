@@ -177,7 +177,7 @@ class Recorder(Observer):
         self.calls.append(f"step {session.step}")
 
     def on_epoch(self, session: Session, row: dict[str, Any]) -> None:
-        assert row is session.history[-1]
+        assert row == session.history[-1]
         self.calls.append(f"epoch {row['epoch']}")
 
     def on_end(self, session: Session) -> None:

@@ -158,7 +158,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             observers=[EpochLines()] if self.verbose else [],
         )
         self.classes_, self.codec_, self.network_ = classes, codec, network
-        self.history_ = session.history
+        self.history_ = list(session.history)
         return self
 
     def _objective(self) -> str:

@@ -187,7 +187,7 @@ def _run(candidate: Candidate, session: Session) -> ComparedRun:
         session.seconds,
         session.engine,
         session.stopped if session.error is None else f"diverged: {session.error}",
-        session.history,
+        list(session.history),
     )
 
 

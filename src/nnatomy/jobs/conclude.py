@@ -168,7 +168,7 @@ def _write_report(
         "config": json.loads(folder.config.read_bytes()),
         "env": json.loads(folder.env.read_bytes()),
         "data_report": prepared.report.to_json(),
-        "metrics": session.history,
+        "metrics": list(session.history),
     }
     page = render_html(build_document(facts), facts)
     write_bytes(folder.report, page.encode())

@@ -137,7 +137,7 @@ def _figure(groups: tuple[list[Session], list[Session]]) -> Figure:
 
         axes, ends = canvas.subplots(), []
         for group, name, color in zip(groups, ("without", "with"), (ORANGE, BLUE), strict=True):
-            curves = np.array([[row["valid_score"] for row in s.history] for s in group])
+            curves = np.array([s.history.column("valid_score") for s in group])
             epochs = np.arange(1, curves.shape[1] + 1)
             axes.plot(epochs, curves.T, color=color, alpha=0.3, linewidth=1.5)
             axes.plot(epochs, curves.mean(0), color=color)

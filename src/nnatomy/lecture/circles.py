@@ -127,7 +127,7 @@ def _curves(sessions: list[Session]) -> Figure:
 
         axes, ends = canvas.subplots(), []
         for session, name, color in zip(sessions, ("zeros", "× 10", "He"), SERIES, strict=False):
-            losses = np.array([row["loss"] for row in session.history])
+            losses = np.array(session.history.column("loss"))
             steps = np.unique(np.geomspace(1, len(losses), 400).astype(int)) - 1
             axes.plot(steps + 1, losses[steps], color=color)
             ends.append((len(losses), float(losses[-1]), name, color))

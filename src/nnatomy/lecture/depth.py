@@ -155,7 +155,7 @@ def _curves_figure(name: str, activation: str) -> Figure:
         axes = canvas.subplots()
         ends = []
         for session, depth, color in zip(_trained(activation), DEPTHS, SERIES, strict=False):
-            losses = [row["loss"] for row in session.history]
+            losses = session.history.column("loss")
             axes.plot(range(1, len(losses) + 1), losses, color=color)
             ends.append((len(losses), losses[-1], f"{depth} layers", color))
         axes.axhline(np.log(10), color="#bbbbbb", linewidth=1.5, zorder=0)

@@ -57,7 +57,7 @@ def overfitting() -> Experiment:
     """A small and a large network on 80 noisy points."""
     small, large = _sessions(2, 0.0), _sessions(256, 0.0)
     small_end, large_end = _at_end(small), _at_end(large)
-    best = float(np.mean([min(row["valid_loss"] for row in s.history) for s in large]))
+    best = float(np.mean([min(s.history.column("valid_loss")) for s in large]))
     return Experiment(
         [
             claim(
@@ -128,7 +128,7 @@ def _figure(name: str, title: str, groups: dict[str, list[Session]]) -> Figure:
         for axes, (group, sessions) in zip(all_axes, groups.items(), strict=True):
             ends = []
             for key, word, color in (("loss", "train", BLUE), ("valid_loss", "valid", ORANGE)):
-                curves = np.array([[row[key] for row in s.history] for s in sessions])
+                curves = np.array([s.history.column(key) for s in sessions])
                 axes.plot(curves.T, color=color, alpha=0.25, linewidth=1.2)
                 axes.plot(curves.mean(0), color=color)
                 ends.append((curves.shape[1], curves.mean(0)[-1], word, color))

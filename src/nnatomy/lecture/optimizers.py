@@ -301,7 +301,7 @@ def _curves_figure(sessions: dict[str, Session]) -> Figure:
 
         axes, ends = canvas.subplots(), []
         for (name, session), color in zip(sessions.items(), SERIES, strict=True):
-            losses = [row["loss"] for row in session.history]
+            losses = session.history.column("loss")
             axes.semilogy(range(1, len(losses) + 1), losses, color=color)
             ends.append((len(losses), losses[-1], name, color))
         axes.set(xlabel="epoch", ylabel="training loss", xlim=(1, 10))

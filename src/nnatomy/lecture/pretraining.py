@@ -111,7 +111,7 @@ def _figure(prepared: list[Session], plain: list[Session]) -> Figure:
 
         axes, ends = canvas.subplots(), []
         for group, name, color in ((prepared, "pre-trained", BLUE), (plain, "not", ORANGE)):
-            curves = np.array([[row["loss"] for row in session.history] for session in group])
+            curves = np.array([session.history.column("loss") for session in group])
             epochs = np.arange(1, curves.shape[1] + 1)
             axes.plot(epochs, curves.T, color=color, alpha=0.3, linewidth=1.5)
             axes.plot(epochs, curves.mean(0), color=color)

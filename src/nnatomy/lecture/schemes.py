@@ -170,7 +170,7 @@ def _curves(
 
         all_axes = canvas.subplots(1, len(schemes), sharey=True)
         for axes, scheme, group in zip(all_axes, schemes, groups, strict=True):
-            curves = np.array([[row["loss"] for row in s.history] for s in group])
+            curves = np.array([s.history.column("loss") for s in group])
             axes.plot(np.arange(1, curves.shape[1] + 1), curves.T, color=BLUE, alpha=0.8)
             axes.set(title=scheme, xlabel="epoch", ylim=(0, 2.6))
         all_axes[0].set_ylabel("training loss")

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nnatomy.compilation import compiled
+from nnatomy.training.dense_exponential import exponential
 from nnatomy.types import Values
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SOFTPLUS, SILU = range(9)
@@ -23,7 +24,7 @@ def activate(code: int, pre: Values, out: Values) -> None:
     half, root = pre.dtype.type(0.5), pre.dtype.type(math.sqrt(0.5))
     if code == SIGMOID:
         for i in range(len(pre)):
-            out[i] = one / (one + math.exp(-pre[i]))
+            out[i] = one / (one + exponential(-pre[i]))
     elif code == TANH:
         for i in range(len(pre)):
             out[i] = math.tanh(pre[i])
@@ -46,7 +47,7 @@ def activate(code: int, pre: Values, out: Values) -> None:
             out[i] = pre[i] if pre[i] > _LINEAR_SOFTPLUS else math.log1p(math.exp(pre[i]))
     elif code == SILU:
         for i in range(len(pre)):
-            out[i] = pre[i] / (one + math.exp(-pre[i]))
+            out[i] = pre[i] / (one + exponential(-pre[i]))
     else:
         for i in range(len(pre)):
             out[i] = pre[i]
@@ -79,7 +80,7 @@ def slope(code: int, pre: Values, out: Values, delta: Values) -> None:
             delta[i] = delta[i] if pre[i] > 0 else leak * delta[i]
     elif code == ELU:
         for i in range(len(pre)):
-            delta[i] = delta[i] if pre[i] > 0 else delta[i] * math.exp(pre[i])
+            delta[i] = delta[i] if pre[i] > 0 else delta[i] * exponential(pre[i])
     elif code == GELU:
         density = pre.dtype.type(1 / math.sqrt(2 * math.pi))
         for i in range(len(pre)):
@@ -88,10 +89,10 @@ def slope(code: int, pre: Values, out: Values, delta: Values) -> None:
     elif code == SOFTPLUS:
         for i in range(len(pre)):
             if pre[i] <= _LINEAR_SOFTPLUS:
-                delta[i] /= one + math.exp(-pre[i])
+                delta[i] /= one + exponential(-pre[i])
     elif code == SILU:
         for i in range(len(pre)):
-            gate = one / (one + math.exp(-pre[i]))
+            gate = one / (one + exponential(-pre[i]))
             delta[i] *= gate * (one + pre[i] * (one - gate))
 
 
@@ -145,7 +146,7 @@ def _binary_cross_entropy(
     records, t, e = len(a), targets.reshape(targets.size), scratch
     total: Any = 0.0
     for r in range(records):
-        e[r] = math.exp(-abs(a[r]))
+        e[r] = exponential(-abs(a[r]))
     for r in range(records):
         p = one / (one + e[r])
         delta[r] = shares[r] * ((p if a[r] >= 0 else one - p) - t[r])
@@ -182,7 +183,7 @@ def _cross_entropy(
             highest[r] = highest[r] if highest[r] >= outputs[k, r] else outputs[k, r]
     for k in range(units):
         for r in range(records):
-            delta[k, r] = math.exp(outputs[k, r] - highest[r])
+            delta[k, r] = exponential(outputs[k, r] - highest[r])
             sums[r] += delta[k, r]
     total: Any = 0.0
     for r in range(records):

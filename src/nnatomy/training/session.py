@@ -17,6 +17,7 @@ from nnatomy.training.best_weights import BestWeights
 from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
 from nnatomy.training.devices import mixed_precision, pick_device, threads_for
 from nnatomy.training.flat import FlatBuffers, FlatParameters
+from nnatomy.training.history import History
 from nnatomy.training.inference import evaluate, has_filters, outputs_of, place
 from nnatomy.training.nonfinite import non_finite_error
 from nnatomy.training.objectives import Objective
@@ -45,7 +46,7 @@ class Session:
         epoch: Epochs completed.
         consumed: Records of the current epoch already learned from.
         engine: What computes the steps: "compiled", "stacked" or "autograd".
-        history: One row (a dict) a completed epoch.
+        history: One row (a dict) a completed epoch; `column` gives one value of all.
         stopped: Why training ended; empty while it goes on.
         interrupted: True when a stop was requested before the end.
         seconds: Time spent, summed over resumptions.
@@ -97,7 +98,7 @@ class Session:
         )
         self.rules = StopRules(settings)
         self.step = self.epoch = self.consumed = 0
-        self.history: list[dict[str, Any]] = []
+        self.history = History()
         self.stopped = "" if settings.epochs else "epoch limit: 0"
         self.interrupted = False
         self.error: NonFiniteError | None = None
@@ -183,20 +184,20 @@ class Session:
         records, begin = len(batch.targets), self.seconds
         share = (self._elapsed() - begin) / wanted
         losses = [loss * records / records for loss in done.losses.tolist()]  # as in close_epoch
-        values = zip(losses, done.rates.tolist(), done.norms.tolist(), strict=True)
-        self.history += [
+        count = done.steps
+        self.history.extend(
             {
-                "epoch": self.epoch + k,
-                "step": before + k,
-                "loss": loss,
-                "valid_loss": None,
-                "valid_score": None,
-                "lr": rate,
-                "grad_norm": norm,
-                "seconds": begin + share * k,
-            }
-            for k, (loss, rate, norm) in enumerate(values, 1)
-        ]
+                "epoch": list(range(self.epoch + 1, self.epoch + count + 1)),
+                "step": list(range(before + 1, before + count + 1)),
+                "loss": losses,
+                "valid_loss": [None] * count,
+                "valid_score": [None] * count,
+                "lr": done.rates.tolist(),
+                "grad_norm": done.norms.tolist(),
+                "seconds": (begin + share * np.arange(1, count + 1)).tolist(),
+            },
+            count,
+        )
         self.rules.note_losses(losses, self.epoch + 1)
         self.epoch += done.steps
         if done.steps < wanted:
@@ -353,7 +354,7 @@ class Session:
             "epoch": self.epoch,
             "consumed": self.consumed,
             "norm_sum": self._norm_sum,
-            "history": [dict(row) for row in self.history],
+            "history": list(self.history),
             "rules": self.rules.to_values(),
             "stopped": self.stopped,
             "seconds": self.seconds,
@@ -390,7 +391,7 @@ class Session:
         restore_generators(tensors, self.device, self._own_generator)
         self.step, self.epoch = values["step"], values["epoch"]
         self.consumed, self._norm_sum = values["consumed"], values["norm_sum"]
-        self.history = [dict(row) for row in values["history"]]
+        self.history = History(values["history"])
         self.rules.restore(values["rules"])
         self.seconds, self.threads = values["seconds"], values["threads"]
         more = self.epoch < self.settings.epochs
