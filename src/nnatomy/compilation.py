@@ -42,9 +42,7 @@ def compiled(function: _Function) -> _Function:
 
 def compiled_in_order(function: _Function) -> _Function:
     """A compiled part whose sums are taken in the order in which they are written."""
-    return cast(
-        _Function, numba.njit(nogil=True, fastmath=_ORDERED, error_model="numpy")(function)
-    )
+    return cast(_Function, numba.njit(nogil=True, fastmath=_ORDERED, error_model="numpy")(function))
 
 
 def inlined(function: _Function) -> _Function:

@@ -10,7 +10,17 @@ import torch
 from torch import nn
 
 from nnatomy.lecture import back_propagation as o7
-from nnatomy.lecture import capacity, depth, descent, dropout, perceptron, pretraining, units, xor
+from nnatomy.lecture import (
+    capacity,
+    depth,
+    descent,
+    dropout,
+    perceptron,
+    pretraining,
+    stop_rules,
+    units,
+    xor,
+)
 from nnatomy.lecture.experiment import Experiment
 from nnatomy.training.update_rules import path
 
@@ -47,8 +57,8 @@ def test_the_tried_lines_make_all_fourteen_linear_divisions() -> None:
 
 def test_perceptron_rows() -> None:
     rows = perceptron.perceptron().rows
-    assert [row.verdict for row in rows] == ["not reproducible here"] * 4 + ["agrees"] * 3
-    assert all("lost" in row.reason for row in rows[:4])
+    assert [row.verdict for row in rows] == ["not reproducible here"] * 8 + ["agrees"] * 4
+    assert all("lost" in row.reason for row in rows[:8])
     inputs, labels = perceptron.separable()
     assert len(inputs) == 100
     assert (np.abs(inputs.sum(1) - 1) / np.sqrt(2)).min() > 0.03
@@ -96,6 +106,46 @@ def test_back_propagation_is_that_of_a_network() -> None:
     last = torch.cat([network[2].weight[0], network[2].bias]).detach().numpy()
     assert done.output == pytest.approx(last)
     assert done.output == pytest.approx([0.933, 0.983, 0.909], abs=5e-4)
+
+
+def test_step_unit_on_the_two_records_by_hand() -> None:
+    # At zero weights the unit is on the boundary, so wrong: w = α (2, 2), b = α. The second record
+    # then gives a = α (6 + 6 + 1) > 0, wrong: w = α (2 - 3, 2 - 3), b = 0.
+    rows = {row.what: row.computed for row in perceptron.perceptron().rows}
+    for rate in (1.0, 0.5):
+        first = rows[f"step unit, α = {rate:g}, record 1: a, then w1, w2, b"]
+        second = rows[f"step unit, α = {rate:g}, record 2: a, then w1, w2, b"]
+        assert first == [0.0, 2 * rate, 2 * rate, rate]
+        assert second == [13 * rate, -rate, -rate, 0.0]
+    assert rows[
+        "XOR trained for 500 epochs: lowest error rate of a perceptron, and with 8 hidden units"
+    ] == [0.25, 0.0]
+
+
+def test_what_a_path_looks_like() -> None:
+    paths = {
+        "slow": [2.0, 1.9, 1.8],
+        "good": [2.0, 0.2, 0.02],
+        "swings over": [2.0, -1.0, 0.5],
+        "diverges": [2.0, -2.1, 2.2],
+    }
+    for word, way in paths.items():
+        assert descent.behavior(np.array(way)) == word
+
+
+def test_stop_rules_stop_for_their_own_reason() -> None:
+    rows = stop_rules.stop_rules().rows
+    assert rows[0].computed == 20
+    assert "weights hardly change" in rows[1].reason
+    assert "error rate reached" in rows[2].reason
+    assert all(0 < int(str(row.computed)) < 300 for row in rows[1:3])
+    assert rows[3].computed == [200, 7, 1]  # 200 records: one by one, in batches of 32, at once
+
+
+def test_numbers_of_deep_networks_are_those_of_the_slides() -> None:
+    rows = stop_rules.deep_networks().rows
+    assert [row.slide for row in rows] == [97.35, 95.0, 13_233, 5_749]
+    assert {row.computed for row in rows} == {None}
 
 
 def test_back_propagation_rows() -> None:

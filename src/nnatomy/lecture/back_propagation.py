@@ -179,7 +179,7 @@ def _figure() -> Figure:
         axes.plot(rates, right, color=BLUE)
         axes.plot(rates, wrong, color=ORANGE)
         axes.set(xlabel="learning rate η of one step", ylabel="loss after it", xlim=(0, 0.5))
-        axes.set_ylim(0, 1.3)
+        axes.set_ylim(bottom=0)
         label_ends(axes, [(0.5, right[-1], "right", BLUE), (0.5, wrong[-1], "as printed", ORANGE)])
 
     return Figure(

@@ -66,6 +66,7 @@ def capacity() -> Experiment:
             reached[0] < 0.8 < 0.98 < reached[-1],
             reached,
             slide="more hidden units, more complex boundary",
+            reason="the loss is what is trained, and falls with every width; the share need not",
         ),
         claim(
             "O6",

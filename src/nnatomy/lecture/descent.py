@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 CURVATURE = 2.0
 START = 2.0
 RATES = {0.02: "slow", 0.3: "good", 0.9: "swings over", 1.05: "diverges"}
+_SLIDE = {
+    "slow": "too small: convergence is too slow",
+    "swings over": "too large: fluctuates around the optimum",
+    "diverges": "too large: diverges",
+}
+"""What the slides on the variants of gradient descent say, without numbers."""
 
 
 def bowl(w: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -35,19 +41,30 @@ def step_size() -> Experiment:
     """The chain rule, Taylor's promise for a small step, and four step sizes on a bowl."""
     rows = [_chain_rule(), _taylor(), _limit()]
     for rate, word in RATES.items():
-        last = float(path("sgd", [START], slope, 25, lr=rate)[-1, 0])
-        holds = abs(last - START * (1 - rate * CURVATURE) ** 25) <= 1e-9 * max(1, abs(last))
+        way = path("sgd", [START], slope, 25, lr=rate)[:, 0]
+        last = float(way[-1])
+        exact = START * (1 - rate * CURVATURE) ** 25
+        holds = behavior(way) == word and abs(last - exact) <= 1e-9 * max(1, abs(last))
         rows.append(
             claim(
                 "O4",
                 f"α = {rate:g} on a bowl of curvature {CURVATURE:g}: w after 25 steps from 2",
                 holds,
                 float(f"{last:.4g}"),
-                slide=word,
-                reason="in closed form 2 (1 - α c)^25",
+                slide=_SLIDE.get(word),
+                reason=f"{word}; in closed form 2 (1 - α c)^25",
             )
         )
     return Experiment(rows, [_figure()])
+
+
+def behavior(way: NDArray[np.float64]) -> str:
+    """What a path of descent on the bowl looks like: "diverges", "swings over", "slow", "good"."""
+    if abs(way[-1]) > abs(way[0]):
+        return "diverges"
+    if (way[1:] * way[:-1] < 0).all():
+        return "swings over"
+    return "slow" if abs(way[-1]) > 0.1 * abs(way[0]) else "good"
 
 
 def _chain_rule() -> Row:

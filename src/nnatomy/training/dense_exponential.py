@@ -50,5 +50,5 @@ def exponential(value: Any) -> Any:
 @overload(exponential, strict=False)  # annotations need not match
 def _exponential_of(value: Any) -> Callable[[Any], Any]:
     if value == types.float32:
-        return lambda value: exponential_single(value)
-    return lambda value: math.exp(value)
+        return lambda value: exponential_single(value)  # noqa: PLW0108 - Numba wants plain Python
+    return lambda value: math.exp(value)  # noqa: PLW0108
