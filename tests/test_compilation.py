@@ -73,6 +73,50 @@ def test_a_change_of_a_called_function_is_noticed(kernels: Path) -> None:
     assert call(kernels.parent) == ["False", "15.0", "0"]
 
 
+def test_a_change_is_noticed_in_a_chosen_folder_too(kernels: Path, tmp_path: Path) -> None:
+    chosen = str(tmp_path / "chosen")
+    assert call(kernels.parent, NUMBA_CACHE_DIR=chosen)[1] == "6.0"
+    (kernels / "part.py").write_text(PART.format(value=5.0))
+    assert call(kernels.parent, NUMBA_CACHE_DIR=chosen)[1] == "15.0"
+
+
+LEARNING = """
+import torch
+from nnatomy.data.samples import TensorSamples
+from nnatomy.models import MLP
+from nnatomy.training import Settings, fit
+from nnatomy.training.optimizers import OPTIMIZERS
+
+generator = torch.Generator().manual_seed(0)
+samples = TensorSamples(
+    torch.randn(200, 20, generator=generator), torch.randint(0, 4, (200,), generator=generator)
+)
+for activation in ("relu", "tanh", "sigmoid"):
+    for optimizer in OPTIMIZERS:
+        torch.manual_seed(0)
+        network = MLP(20, 4, hidden=(16, 8), activation=activation)
+        settings = Settings(epochs=2, optimizer=optimizer, l2=0.01, engine="compiled")
+        fit(network, samples, settings=settings)
+        weights = torch.nn.utils.parameters_to_vector(network.parameters())
+        print(activation, optimizer, weights.detach().numpy().tobytes().hex())
+"""
+
+
+def test_the_process_that_compiles_rounds_like_those_after_it(tmp_path: Path) -> None:
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", LEARNING],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+        ).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert len(runs[0].splitlines()) == 21
+
+
 def test_a_folder_that_cannot_be_written(
     kernels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

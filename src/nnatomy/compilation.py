@@ -21,6 +21,11 @@ _LIBERTIES = _ORDERED | {"reassoc"}
 on vector units. NaN and infinity keep their meaning, since training has to notice them."""
 
 
+# Inlined, because the process that compiles would otherwise run other copies of the called
+# functions, rounded in another order, than those which find the machine code on disk.
+_OPTIONS: dict[str, Any] = {"nogil": True, "forceinline": True, "error_model": "numpy"}
+
+
 def compiled(function: _Function) -> _Function:
     """Compile a function of numbers and arrays with Numba when it is first called.
 
@@ -31,7 +36,7 @@ def compiled(function: _Function) -> _Function:
     Args:
         function: Uses numbers, arrays and other compiled functions only.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": _LIBERTIES, "error_model": "numpy"}
+    options = _OPTIONS | {"fastmath": _LIBERTIES}
     with _cache_for(Path(function.__code__.co_filename).parent):
         try:
             made = numba.njit(cache=True, **options)(function)
@@ -42,7 +47,7 @@ def compiled(function: _Function) -> _Function:
 
 def compiled_in_order(function: _Function) -> _Function:
     """A compiled part whose sums are taken in the order in which they are written."""
-    return cast(_Function, numba.njit(nogil=True, fastmath=_ORDERED, error_model="numpy")(function))
+    return cast(_Function, numba.njit(**_OPTIONS, fastmath=_ORDERED)(function))
 
 
 def inlined(function: _Function) -> _Function:
@@ -65,8 +70,7 @@ def _cache_for(folder: Path) -> Iterator[None]:
     """
     settings: Any = numba.config
     before = settings.CACHE_DIR
-    if not before:
-        settings.CACHE_DIR = str(_cache_folder(folder))
+    settings.CACHE_DIR = str(_cache_folder(folder))
     try:
         yield
     finally:
@@ -74,13 +78,13 @@ def _cache_for(folder: Path) -> Iterator[None]:
 
 
 def _cache_folder(folder: Path) -> Path:
-    named: Any = numba.config
-    return Path(named.CACHE_DIR or _cache_root(folder) / f"nnatomy-{_digest(folder)}")
+    chosen: Any = numba.config
+    return Path(chosen.CACHE_DIR or _cache_root(folder)) / f"nnatomy-{_digest(folder)}"
 
 
 @cache
 def _digest(folder: Path) -> str:
-    digest = sha256()
+    digest = sha256(Path(__file__).read_bytes())  # the options count too
     for path in sorted(folder.glob("*.py")):
         text = path.read_bytes()
         if b"nnatomy.compilation" in text:

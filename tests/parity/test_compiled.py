@@ -177,6 +177,9 @@ class Seen(Observer):
         self.steps: list[int] = []
         self.rows = 0
 
+    def next_look(self, step: int) -> int | None:
+        return step + 1 if self.every_step else None
+
     def on_step(self, session: Session) -> None:
         self.steps.append(session.step)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -179,6 +180,7 @@ class Watch(Observer):
 
     def note(self, what: str, session: Session) -> None:
         assert self.inside.acquire(blocking=False)
+        time.sleep(0.002)  # long enough for others to come in, if they could
         self.told.append((what, session.settings.seed))
         self.inside.release()
 
@@ -237,11 +239,129 @@ def test_an_observer_that_fails_ends_all_with_its_error() -> None:
     assert not any(net.training for net in networks)
 
 
+def test_a_failure_ends_the_others_at_once() -> None:
+    class Failing(Observer):
+        ended = 0
+
+        def on_epoch(self, session: Session, row: dict[str, Any]) -> None:
+            if session.settings.seed == 1:
+                raise ValueError("no")
+
+        def on_end(self, session: Session) -> None:
+            self.ended += 1
+
+    watch = Failing()
+    settings = [replace(BASE, seed=seed, epochs=100_000) for seed in range(3)]
+    with pytest.raises(ValueError, match="no"):
+        fit_many([network() for _ in settings], data(), settings=settings, observers=[watch])
+    assert watch.ended == 0
+
+
+class Own(nn.Module):
+    """A network of a user's, with a function as attribute."""
+
+    def __init__(self, act: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.head, self.act = nn.Linear(6, 5), nn.Linear(5, 3), act
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.head(self.act(self.first(inputs)))
+        return outputs
+
+
+@pytest.mark.parametrize("engine", ["auto", "stacked"])
+def test_networks_that_compute_differently_are_kept_apart(engine: Any) -> None:
+    acts = [torch.relu, torch.sin] * 8
+    settings = [replace(BASE, seed=i, engine=engine) for i in range(16)]
+    together = fit_many([Own(act) for act in acts], data(), settings=settings)
+    assert {s.engine for s in together} == {"autograd" if engine == "auto" else "stacked"}
+    for act, session, own in zip(acts, together, settings, strict=True):
+        same_run(session, fit(Own(act), data(), settings=replace(own, engine="auto")))
+
+
+def test_what_cannot_be_vectorized_is_trained_one_by_one() -> None:
+    def drops(values: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(values, 0.5)
+
+    settings = [replace(BASE, seed=i, epochs=1) for i in range(16)]
+    together = fit_many([Own(drops) for _ in settings], data(), settings=settings)
+    assert {s.engine for s in together} == {"autograd"}
+    built = [nn.Sequential(nn.Linear(6, 3), nn.RReLU(), nn.Linear(3, 3)) for _ in settings]
+    assert {s.engine for s in fit_many(built, data(), settings=settings)} == {"autograd"}
+
+
+def test_hooks_and_frozen_parts_are_not_stacked() -> None:
+    build = KINDS["stacked"][0]
+    hooked, watched, frozen = build(), build(), build()
+    next(hooked.parameters()).register_hook(lambda gradient: 0 * gradient)
+    watched.register_forward_hook(lambda *_: None)
+    next(frozen.parameters()).requires_grad_(False)
+    for net, reason in ((hooked, "hooks"), (watched, "hooks"), (frozen, "frozen")):
+        with pytest.raises(SettingError, match=reason):
+            fit_many([net], data(), settings=[replace(BASE, engine="stacked")])
+
+
+def test_a_validation_that_is_not_finite_ends_one_network_only() -> None:
+    build = KINDS["stacked"][0]
+    networks = [build() for _ in range(3)]
+    for module in networks[1].modules():
+        if isinstance(module, nn.BatchNorm1d):
+            assert module.running_mean is not None
+            module.running_mean.fill_(float("nan"))
+    settings = [replace(BASE, seed=i, engine="stacked") for i in range(3)]
+    sessions = fit_many(networks, data(), data(9, seed=5), settings=settings)
+    assert [s.error is None for s in sessions] == [True, False, True]
+    assert "validation loss" in str(sessions[1].error)
+    assert len(sessions[0].history) == len(sessions[2].history) == BASE.epochs
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_that_is_asked_once_stays(kind: str) -> None:
+    for moment in range(1, 9):
+        asked = iter(range(1, 1000))
+        settings = [replace(BASE, engine=forced(kind), seed=seed) for seed in range(2)]
+        sessions = fit_many(
+            [KINDS[kind][0]() for _ in settings],
+            data(),
+            data(40, seed=5),
+            settings=settings,
+            stop=lambda asked=asked, moment=moment: next(asked) == moment,  # type: ignore[misc]
+        )
+        assert all(session.interrupted for session in sessions)
+
+
+def test_the_time_of_stacked_networks_is_shared() -> None:
+    build = KINDS["stacked"][0]
+    settings = [replace(BASE, seed=i, engine="stacked", epochs=20) for i in range(8)]
+    began = time.perf_counter()
+    sessions = fit_many([build() for _ in settings], data(), settings=settings)
+    assert sum(session.seconds for session in sessions) <= time.perf_counter() - began
+
+
+def test_observers_may_be_given_their_methods_later() -> None:
+    for batch_size in (8, None):
+        for run in (
+            lambda o, s: fit(network(), data(), settings=s, observers=[o]),
+            lambda o, s: fit_many([network()], data(), settings=[s], observers=[o]),
+        ):
+            told: list[int] = []
+            observer = Observer()
+            observer.on_epoch = lambda _, row, told=told: told.append(row["epoch"])  # type: ignore[assignment, misc]
+            run(observer, replace(BASE, batch_size=batch_size, epochs=3))
+            assert told == [1, 2, 3]
+
+
 def test_mistakes() -> None:
+    with pytest.raises(SettingError, match="2 networks have 1 settings"):
+        fit_many([network(), network()], data(), settings=[BASE])
+    layer = nn.Linear(6, 3)
+    with pytest.raises(SettingError, match="share a layer"):
+        fit_many([nn.Sequential(layer), nn.Sequential(layer)], data(), settings=[BASE, BASE])
     net = network()
-    with pytest.raises(SettingError, match="given twice"):
+    with pytest.raises(SettingError, match="share a layer"):
         fit_many([net, net], data(), settings=[BASE, BASE])
-    with pytest.raises(SettingError, match="dropout"):
+    with pytest.raises(SettingError, match="Dropout draws"):
         fit_many([network(dropout=0.5)], data(), settings=[replace(BASE, engine="stacked")])
 
 
@@ -254,6 +374,11 @@ def test_the_random_state_of_the_caller_is_left_alone() -> None:
         torch.manual_seed(5)
         fit_many(nets, data(), settings=settings)
         assert torch.equal(torch.get_rng_state(), before)
+    nets = [network(dropout=0.5) for _ in settings]
+    torch.manual_seed(5)
+    diverging = [replace(own, lr=1e38, epochs=3) for own in settings]
+    assert any(session.error for session in fit_many(nets, data(), settings=diverging))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_single_network_with_its_own_weights() -> None:

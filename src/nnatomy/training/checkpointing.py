@@ -56,10 +56,15 @@ class Checkpointer(Observer):
         self.folder = folder
         self.every_seconds = every_seconds
         self.every_steps = every_steps
-        self.every_step = every_steps is not None
         self.keep = keep
         self.stop = stop
         self._due = monotonic() + every_seconds
+
+    def next_look(self, step: int) -> int | None:
+        """Whenever it suits, or the next multiple of `every_steps`."""
+        return (
+            None if self.every_steps is None else step + self.every_steps - step % self.every_steps
+        )
 
     def on_step(self, session: Session) -> None:
         """Save when a checkpoint is due.

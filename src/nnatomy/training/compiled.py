@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnatomy.errors import DataError, SettingError
-from nnatomy.training.dense_layers import DenseLayer, dense_layers
+from nnatomy.training.dense_layers import DenseLayer, dense_layers, takes_rows
 from nnatomy.training.flat import FlatParameters
+from nnatomy.training.hooks import all_are_watched
 from nnatomy.training.objectives import OBJECTIVES, Objective
 from nnatomy.training.optimizers import Rule
 from nnatomy.training.settings import Settings
@@ -21,8 +22,10 @@ from nnatomy.types import Batch
 if TYPE_CHECKING:
     from nnatomy.training.dense_kernel import Learned, Plan, Work
 
-_CALL_PRODUCTS = 500_000_000
-"""Multiplications of one call, some tens of milliseconds: how long a request to stop can wait."""
+_CALL_WORK = 500_000_000
+"""Multiplications of one call, about a tenth of a second: how long a request to stop can wait."""
+_UNIT_WORK, _PARAMETER_WORK = 30, 10
+"""Multiplications that take as long as the activation of a unit, and the update of a parameter."""
 _CALL_BYTES = 8 << 20
 """Largest size of the inputs, or of what dropout draws, for one call."""
 _MOST_PRODUCTS, _MOST_RECORDS = 500_000_000, 4096
@@ -52,15 +55,27 @@ def compiled_steps(
     objective: Objective,
     settings: Settings,
     batch_size: int,
+    example: Batch,
 ) -> CompiledSteps | None:
     """The compiled steps of a run where they are asked for or, left to choose, faster.
+
+    Args:
+        network: Of any kind.
+        flat: Its parameters.
+        rule: The update rule.
+        objective: What is made small.
+        settings: How.
+        batch_size: Records a step.
+        example: A training record, to see what form they have.
 
     Raises:
         SettingError: They are asked for and cannot compute this network.
     """
     if settings.engine not in ("auto", "compiled"):
         return None
-    reason = _obstacle(network, flat, objective, settings)
+    reason = _obstacle(network, flat, objective, settings) or _odd(
+        example, network, flat, objective
+    )
     if reason and settings.engine == "compiled":
         raise SettingError(f"engine 'compiled' cannot train this network: {reason}")
     if reason or (settings.engine == "auto" and not _pays(network, batch_size)):
@@ -80,6 +95,8 @@ def _obstacle(
         return f"it has no formula of the objective '{objective.name}'"
     if settings.optimizer not in _RULES:
         return f"it has no formula of the optimizer '{settings.optimizer}'"
+    if torch.is_autocast_enabled("cpu") or all_are_watched():
+        return "autocast is on, or hooks are set on all modules"
     layers = dense_layers(network)
     if objective.name == "binary_cross_entropy" and layers and layers[-1].linear.out_features != 1:
         return "binary_cross_entropy looks at one output unit"
@@ -87,6 +104,20 @@ def _obstacle(
         return (
             "it computes plain dense networks, without batch normalization, frozen parts or hooks"
         )
+    return ""
+
+
+def _odd(example: Batch, network: nn.Module, flat: FlatParameters, objective: Objective) -> str:
+    """What about a record the compiled steps do not understand; empty when nothing."""
+    inputs, targets = example.inputs, example.targets
+    if inputs.dtype != flat.weights.dtype:
+        return f"inputs are {inputs.dtype}, its parameters {flat.weights.dtype}"
+    if inputs.dim() != 2 and takes_rows(network):
+        return f"records have the shape {tuple(inputs.shape[1:])} and no layer flattens them"
+    if _LOSSES.index(objective.name) in _CLASS_LOSSES and (
+        targets.dim() != 1 or targets.is_floating_point()
+    ):
+        return f"the targets of {objective.name} are class numbers, one a record"
     return ""
 
 
@@ -189,11 +220,12 @@ class CompiledSteps:
         return Work(*(torch.empty(n * self.batch_size, dtype=self._dtype).numpy() for n in sizes))
 
     def _most(self, layers: list[DenseLayer]) -> int:
-        products = 3 * sum(layer.linear.weight.numel() for layer in layers)
+        weights = sum(layer.linear.weight.numel() for layer in layers)
+        units = sum(layer.linear.out_features for layer in layers)
+        work = self.batch_size * (3 * weights + _UNIT_WORK * units) + _PARAMETER_WORK * weights
         drawn = sum(width for width, _ in self._drops)
-        values = max(layers[0].linear.in_features, drawn) * self._dtype.itemsize
-        limit = min(_CALL_PRODUCTS // products, _CALL_BYTES // values) // self.batch_size
-        return max(1, limit)
+        values = max(layers[0].linear.in_features, drawn, 1) * self._dtype.itemsize
+        return max(1, min(_CALL_WORK // work, _CALL_BYTES // values // self.batch_size))
 
     def run(self, batch: Batch, rates: NDArray[np.float64], totals: NDArray[np.float64]) -> Done:
         """Do one step for each learning rate, through the records and again from their start.
@@ -214,7 +246,7 @@ class CompiledSteps:
                 for values in (
                     batch.inputs.reshape(count, -1),
                     batch.targets.reshape(count, -1),
-                    empty if batch.weights is None else batch.weights,
+                    empty if batch.weights is None else batch.weights.reshape(count),
                     self._masks(count, len(rates)) if self._drops else empty,
                 )
             )
@@ -252,7 +284,14 @@ class CompiledSteps:
             DataError: They do not fit the network.
         """
         inputs, outputs = int(self.plan.layers[0, 0]), int(self.plan.layers[-1, 1])
-        width = batch.inputs[0].numel()
+        count = len(batch.targets)
+        given = {len(batch.inputs), count if batch.weights is None else batch.weights.numel()}
+        if given != {count}:
+            raise DataError(
+                f"a batch has {len(batch.inputs)} records, {count} targets and "
+                f"{count if batch.weights is None else batch.weights.numel()} weights"
+            )
+        width = batch.inputs.numel() // count
         if width != inputs:
             raise DataError(f"records have {width} values, the network takes {inputs}")
         targets = batch.targets

@@ -9,6 +9,7 @@ from torch import nn
 
 from nnatomy.models.mlp import MLP
 from nnatomy.models.perceptron import LogisticUnit, Perceptron
+from nnatomy.training.hooks import is_changed, is_hooked
 
 _ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.Identity: "identity",
@@ -54,18 +55,18 @@ def dense_layers(network: nn.Module) -> list[DenseLayer] | None:
     """
     layers: list[DenseLayer] = []
     for module in _in_order(network):
-        if module is None or _watched(module) or not _plain(module, layers):
+        if module is None or is_changed(module) or not _plain(module, layers):
             return None
-    parameters = list(network.parameters())
+    own = [p for layer in layers for p in (layer.linear.weight, layer.linear.bias)]
     complete = layers and layers[-1].activation == "identity" and not layers[-1].dropout
-    if not complete or len(parameters) != 2 * len(layers):  # shared ones are listed once
-        return None
-    return layers if all(p.requires_grad for p in parameters) else None
+    alone = len({id(p) for p in own}) == len(own) == len(list(network.parameters()))
+    trainable = all(p.requires_grad and not is_hooked(p) for p in own)
+    return layers if complete and alone and trainable else None
 
 
 def _in_order(network: nn.Module) -> Iterator[nn.Module | None]:
     """The layers as data pass through them; None stands for something that is not understood."""
-    if _watched(network):
+    if is_changed(network):
         yield None
     elif type(network) in (MLP, Perceptron, LogisticUnit):
         features, head = network.get_submodule("features"), network.get_submodule("head")
@@ -80,14 +81,9 @@ def _in_order(network: nn.Module) -> Iterator[nn.Module | None]:
         yield None
 
 
-def _watched(module: nn.Module) -> bool:
-    hooks = (
-        module._forward_hooks,
-        module._forward_pre_hooks,
-        module._backward_hooks,
-        module._backward_pre_hooks,
-    )
-    return any(hooks)
+def takes_rows(network: nn.Module) -> bool:
+    """Whether it takes records of one axis only, having no layer that flattens them."""
+    return not any(isinstance(module, nn.Flatten) for module in network.modules())
 
 
 def _plain(module: nn.Module, layers: list[DenseLayer]) -> bool:

@@ -54,10 +54,10 @@ def learn_online(
     for step in range(len(rates)):
         x = inputs[step % len(inputs)]
         target = targets[step % len(inputs), 0]
-        a, length = weights[width], weights.dtype.type(1)
+        a, length = weights[width], 1.0  # in double precision, whose squares do not overflow
         for i in range(width):
             a += weights[i] * x[i]
-            length += x[i] * x[i]
+            length += np.float64(x[i]) * np.float64(x[i])
         value, delta = _loss(loss, a, target)
         if len(copies):
             value, delta = copies[step % len(inputs)] * value, copies[step % len(inputs)] * delta

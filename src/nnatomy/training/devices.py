@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -63,6 +64,13 @@ def threads_for(network: nn.Module, input_shape: tuple[int, ...], batch_size: in
     products = count_multiplications(network, input_shape) * batch_size
     limit = SINGLE_THREAD_PRODUCTS["convolutional" if has_filters(network) else "dense"]
     return 1 if products < limit else torch.get_num_threads()
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from torch import nn
 
 from nnatomy.errors import SettingError
 from nnatomy.training.devices import blas_threads, seeded, thread_count
 from nnatomy.training.objectives import Objective, objective_named
-from nnatomy.training.observers import Observer
+from nnatomy.training.observers import Observer, watches
 from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
 from nnatomy.training.state import State
@@ -21,7 +22,7 @@ def _never() -> bool:
     return False
 
 
-def _lasting(stop: Callable[[], bool]) -> Callable[[], bool]:
+def lasting(stop: Callable[[], bool]) -> Callable[[], bool]:
     """A stop request that stays once it was made."""
     made = False
 
@@ -77,12 +78,12 @@ def fit(
     objective = objective_named(objective) if isinstance(objective, str) else objective
     with seeded(settings.seed):
         session = Session(network, train, valid, objective, settings)
-        if state is not None:
-            session.restore(state)
         try:
+            if state is not None:
+                session.restore(state)
             blas = blas_threads(session.threads) if session.uses_blas else nullcontext()
             with thread_count(session.threads), blas:
-                run(session, observers, _lasting(stop))
+                run(session, observers, lasting(stop))
         finally:
             session.close()
             network.eval()
@@ -91,18 +92,19 @@ def fit(
 
 def run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool]) -> None:
     """Do the epochs of a session until it has finished or a stop is requested."""
-    step_watchers = [o for o in observers if type(o).on_step is not Observer.on_step]
-    one_by_one = any(o.every_step for o in step_watchers)
-    epochs_watched = any(type(o).on_epoch is not Observer.on_epoch for o in observers)
+    step_watchers = [o for o in observers if watches(o, "on_step")]
+    epochs_watched = any(watches(o, "on_epoch") for o in observers)
+    limit = partial(_limit, step_watchers, session)
     session.start()
     for observer in observers:
         observer.on_start(session)
     while not session.finished:
-        if session.can_leap() and not (step_watchers or epochs_watched):
-            session.leap()
+        if session.can_leap() and not epochs_watched and limit() != 1:
+            session.leap(limit())
+            _tell(step_watchers, session)
             session.interrupted = stop() and not session.stopped
             continue
-        for _ in session.advance(one_by_one=one_by_one):
+        for _ in session.advance(limit):
             _tell(step_watchers, session)
             if stop():
                 session.interrupted = True
@@ -117,6 +119,12 @@ def run(session: Session, observers: Sequence[Observer], stop: Callable[[], bool
         session.use_best()
     for observer in observers:
         observer.on_interrupt(session) if session.interrupted else observer.on_end(session)
+
+
+def _limit(step_watchers: Sequence[Observer], session: Session) -> int | None:
+    """Steps up to the next that somebody wants to look at; None when nobody minds."""
+    looks = [observer.next_look(session.step) for observer in step_watchers]
+    return min((look - session.step for look in looks if look is not None), default=None)
 
 
 def _tell(step_watchers: Sequence[Observer], session: Session) -> None:

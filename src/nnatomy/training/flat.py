@@ -47,8 +47,10 @@ class FlatParameters:
 
     @staticmethod
     def _view(vector: Tensor, start: int, parameter: Tensor) -> Tensor:
-        # The parameter's own strides are kept where they leave no gaps: convolution filters may lie
-        # channels last, while a slice of another tensor is packed.
+        # Filters keep their own strides where they leave no gaps, since they may lie channels last.
+        # Matrices are packed row by row, which is what the compiled steps read.
+        if parameter.dim() <= 2:
+            return vector[start : start + parameter.numel()].view(parameter.shape)
         return vector.as_strided(parameter.shape, torch.empty_like(parameter).stride(), start)
 
     def penalize(self, l1: float, l2: float, records: int) -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any
 
 from torch import nn
 
 from nnatomy.errors import NonFiniteError, SettingError
-from nnatomy.training.devices import blas_threads, seeded, thread_count
-from nnatomy.training.fit import run
+from nnatomy.training.devices import blas_threads, processors, seeded, thread_count
+from nnatomy.training.fit import lasting, run
 from nnatomy.training.objectives import Objective, objective_named
-from nnatomy.training.observers import Observer
+from nnatomy.training.observers import Observer, watches
 from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
-from nnatomy.training.stacked import can_stack, run_stacked, shape_of, stacking_pays
+from nnatomy.training.stacked import run_stacked, shape_of, stacking_obstacle, stacking_pays
 from nnatomy.types import Samples
 
 Stop = Callable[[], bool]
@@ -56,21 +55,28 @@ def fit_many(
     Raises:
         SettingError: A setting cannot be used, or a network is given twice.
     """
-    if len({id(network) for network in networks}) < len(networks):
-        raise SettingError("a network is given twice: each is trained in place")
+    if len(settings) != len(networks):
+        raise SettingError(f"{len(networks)} networks have {len(settings)} settings: give one each")
+    if _overlap(networks):
+        raise SettingError("two networks are the same or share a layer: each is trained in place")
     objective = objective_named(objective) if isinstance(objective, str) else objective
-    sessions = [
-        Session(network, train, valid, objective, own)
-        for network, own in zip(networks, settings, strict=True)
-    ]
-    try:
-        for group in _groups(sessions):
-            _train(group, observers, stop)
-    finally:
-        for session in sessions:
-            session.close()
-            session.network.eval()
+    stop, sessions = lasting(stop), list[Session]()
+    with seeded(settings[0].seed if settings else 0):
+        try:
+            for network, own in zip(networks, settings, strict=True):
+                sessions.append(Session(network, train, valid, objective, own))
+            for group in _groups(sessions):
+                _train(group, observers, stop)
+        finally:
+            for session in sessions:
+                session.close()
+                session.network.eval()
     return sessions
+
+
+def _overlap(networks: Sequence[nn.Module]) -> bool:
+    own = [{id(t) for t in (*n.parameters(), *n.buffers())} for n in networks]
+    return len(set[int]().union(*own)) < sum(map(len, own))
 
 
 def _groups(sessions: Sequence[Session]) -> list[list[Session]]:
@@ -79,12 +85,11 @@ def _groups(sessions: Sequence[Session]) -> list[list[Session]]:
     alike: dict[Any, list[Session]] = defaultdict(list)
     for session in sessions:
         wanted = session.settings.engine
-        if wanted == "stacked" and not can_stack(session):
-            raise SettingError(
-                "engine 'stacked' cannot train this network: it has dropout, hooks or frozen parts"
-            )
+        obstacle = stacking_obstacle(session)
+        if wanted == "stacked" and obstacle:
+            raise SettingError(f"engine 'stacked' cannot train this network: {obstacle}")
         if session.engine != "compiled":
-            may = wanted != "autograd" and can_stack(session)
+            may = wanted != "autograd" and not obstacle
             alike[(wanted, shape_of(session)) if may else id(session)].append(session)
     groups = [compiled] if compiled else []
     for group in alike.values():
@@ -123,11 +128,12 @@ def _train_compiled(group: list[Session], observers: Sequence[Observer], stop: S
         with lock:
             return given_up or stop()
 
-    workers = min(len(group), os.cpu_count() or 1)
+    workers = min(len(group), processors())
     with thread_count(1), blas_threads(1), ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(_run, session, own, ask) for session in group]
         try:
-            for future in running:
+            done, _ = wait(running, return_when=FIRST_EXCEPTION)
+            for future in done:
                 future.result()
         except BaseException:
             given_up = True
@@ -141,14 +147,14 @@ class _OneAtATime(Observer):
 
     def __init__(self, observer: Observer, lock: Lock) -> None:
         self._observer, self._lock = observer, lock
-        self.every_step = observer.every_step
+        self.next_look = observer.next_look  # type: ignore[method-assign]
 
     @staticmethod
     def around(observer: Observer, lock: Lock) -> Observer:
         """The observer with a lock; what it does not watch stays unwatched."""
         methods: dict[str, Any] = {}
         for name in ("on_start", "on_step", "on_epoch", "on_end", "on_interrupt"):
-            if getattr(type(observer), name) is not getattr(Observer, name):
+            if watches(observer, name):
                 methods[name] = _locked(name)
         kind: type[_OneAtATime] = type("_OneAtATime", (_OneAtATime,), methods)
         return kind(observer, lock)

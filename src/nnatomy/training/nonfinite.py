@@ -29,7 +29,8 @@ def non_finite_error(
         place: Steps done before, epochs completed, and records of the epoch before the batch.
     """
     step, epoch, first = place
-    origin = origin_of_non_finite(network, objective, batch)
+    with torch.random.fork_rng(devices=[]):
+        origin = origin_of_non_finite(network, objective, batch)
     return NonFiniteError(
         f"the loss or its gradient is not finite at step {step + 1} (epoch {epoch + 1}, records "
         f"{first + 1} to {first + len(batch.targets)} of its order); it began in {origin}. "

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnatomy.errors import DataError, NonFiniteError, RunError
+from nnatomy.errors import DataError, NonFiniteError, RunError, SettingError
 from nnatomy.training.batch_size import batch_size_for
 from nnatomy.training.best_weights import BestWeights
 from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
@@ -50,6 +50,8 @@ class Session:
         stopped: Why training ended; empty while it goes on.
         interrupted: True when a stop was requested before the end.
         seconds: Time spent, summed over resumptions.
+        share: The part of the time that is its own, where several sessions share each step.
+        precision: The context in which the network computes.
         error: Why it could not go on, where others did.
         uses_blas: Whether compiled steps leave some products to BLAS.
     """
@@ -77,15 +79,17 @@ class Session:
         )
         self.threads = settings.threads or threads_for(network, train.input_shape, self.batch_size)
         self._must_place = self.channels_last or self.device.type != "cpu"
-        self._precision = mixed_precision(self.device, settings.precision)
+        self.precision = mixed_precision(self.device, settings.precision)
         self.flat = FlatParameters(network)
         self.buffers = FlatBuffers(network)
-        self.rule = build_optimizer(
-            settings.optimizer, self.flat.weights, self.flat.gradient, settings.momentum
-        )
-        self._steps = compiled_steps(
-            network, self.flat, self.rule, objective, settings, self.batch_size
-        )
+        try:
+            self.rule = build_optimizer(
+                settings.optimizer, self.flat.weights, self.flat.gradient, settings.momentum
+            )
+            self._steps = self._compiled()
+        except SettingError:
+            self._release()
+            raise
         self._own_generator = None if self._steps is None else self._steps.generator
         self.uses_blas = self._steps is not None and self._steps.uses_blas
         self.engine = "autograd" if self._steps is None else "compiled"
@@ -102,7 +106,7 @@ class Session:
         self.stopped = "" if settings.epochs else "epoch limit: 0"
         self.interrupted = False
         self.error: NonFiniteError | None = None
-        self.seconds = 0.0
+        self.seconds, self.share = 0.0, 1.0
         self._weights = BestWeights(network)
         exact = torch.float64 if self.device.type == "cpu" else torch.float32
         self._loss_sum = torch.zeros((), device=self.device, dtype=exact)
@@ -111,13 +115,30 @@ class Session:
         self._generators: dict[str, Tensor] = {}
         self._clock = time.perf_counter()
 
+    def _compiled(self) -> CompiledSteps | None:
+        if has_filters(self.network):
+            return None
+        example = next(iter(self.train.batches(torch.zeros(1, dtype=torch.long), 1)))
+        return compiled_steps(
+            self.network,
+            self.flat,
+            self.rule,
+            self.objective,
+            self.settings,
+            self.batch_size,
+            example,
+        )
+
     @property
     def finished(self) -> bool:
         """Whether training has ended."""
         return bool(self.stopped) or self.interrupted
 
-    def advance(self, *, one_by_one: bool) -> Iterator[None]:
+    def advance(self, limit: Callable[[], int | None]) -> Iterator[None]:
         """Learn from the rest of the epoch; yields after each step, or every few compiled ones.
+
+        Args:
+            limit: Gives the number of steps at most up to the next yield; None leaves it open.
 
         Raises:
             NonFiniteError: As in `learn`.
@@ -127,14 +148,22 @@ class Session:
                 self.learn(batch)
                 yield
             return
-        for batch in self.batches(1 if one_by_one else self._steps.most):
-            wanted = math.ceil(len(batch.targets) / self.batch_size)
-            done = self._compute(self._steps, batch, wanted)
-            learned = min(done.steps * self.batch_size, len(batch.targets))
-            self.consumed += learned
-            if done.steps < wanted:
-                self._refuse(batch.part(learned, learned + self.batch_size))
-            yield
+        for batch in self.batches(self._steps.most):
+            begin, count = 0, len(batch.targets)
+            while begin < count:
+                size = count if (most := limit()) is None else most * self.batch_size
+                self._learn_compiled(self._steps, batch.part(begin, min(begin + size, count)))
+                begin += size
+                yield
+
+    def _learn_compiled(self, steps: CompiledSteps, batch: Batch) -> None:
+        """As many steps as there are batches in these records."""
+        wanted = math.ceil(len(batch.targets) / self.batch_size)
+        done = self._compute(steps, batch, wanted)
+        learned = min(done.steps * self.batch_size, len(batch.targets))
+        self.consumed += learned
+        if done.steps < wanted:
+            self._refuse(batch.part(learned, learned + self.batch_size))
 
     def batches(self, steps: int = 1) -> Iterator[Batch]:
         """The records of the rest of the current epoch, in its order, for so many steps each."""
@@ -171,15 +200,19 @@ class Session:
         judged = settings.patience is not None or settings.error_rate is not None
         return not judged and self.batch_size >= len(self.train) and self.consumed == 0
 
-    def leap(self) -> None:
+    def leap(self, limit: int | None) -> None:
         """Many epochs of one step each in one call; their rows share its time evenly.
+
+        Args:
+            limit: How many at most; None leaves it open.
 
         Raises:
             NonFiniteError: As in `learn`; the epochs before have their rows.
         """
         (batch,) = self.batches()
         steps, before = cast(CompiledSteps, self._steps), self.step
-        wanted = min(steps.most, self.settings.epochs - self.epoch)
+        left = self.settings.epochs - self.epoch
+        wanted = min(steps.most, left, left if limit is None else limit)
         done = self._compute(steps, batch, wanted)
         records, begin = len(batch.targets), self.seconds
         share = (self._elapsed() - begin) / wanted
@@ -220,17 +253,20 @@ class Session:
             NonFiniteError: The loss or a gradient is not finite; weights and running averages
                 are as they were before the batch.
         """
-        if self._must_place:
-            batch = place(batch, self.device, self.channels_last)
+        batch = self.placed(batch)
         self.buffers.keep()
         self.flat.gradient.zero_()
-        with self._precision:
+        with self.precision:
             outputs = self.network(batch.inputs)
             loss = self.objective.loss(outputs, batch.targets, batch.weights)
         loss.backward()  # type: ignore[no-untyped-call]
         loss = loss.detach()
         self.update(loss, batch)
         return loss
+
+    def placed(self, batch: Batch) -> Batch:
+        """The batch where the network is, in the layout that it likes."""
+        return place(batch, self.device, self.channels_last) if self._must_place else batch
 
     def update(self, loss: Tensor, batch: Batch) -> None:
         """The second half of a step: from the gradient of the batch's loss to new weights.
@@ -316,7 +352,7 @@ class Session:
 
     def _elapsed(self) -> float:
         now = time.perf_counter()
-        self.seconds += now - self._clock
+        self.seconds += (now - self._clock) * self.share
         self._clock = now
         return self.seconds
 
@@ -336,6 +372,9 @@ class Session:
     def close(self) -> None:
         """Give the network parameters of its own again; note where the random generators stand."""
         self._generators = generator_states(self.device, self._own_generator)
+        self._release()
+
+    def _release(self) -> None:
         self.flat.release()
         self.buffers.release()
 

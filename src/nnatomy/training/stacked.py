@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from nnatomy.errors import NonFiniteError
+from nnatomy.training.hooks import is_plain
 from nnatomy.training.inference import has_filters
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
@@ -21,32 +22,53 @@ stacking is faster than one network after the other (bench/stacked.py). Above, k
 time and not their calls."""
 
 
+_KNOWN = ("torch.nn.modules.", "nnatomy.models.")
+"""Where modules come from that are known to compute the same when they are stacked."""
+
+
 def shape_of(session: Session) -> tuple[Any, ...]:
     """What networks must have in common to be stacked, as a value that can be compared."""
     network = session.network
-    parts = tuple((type(module).__name__, module.extra_repr()) for module in network.modules())
+    parts = tuple(
+        (type(module), module.extra_repr(), _attributes(module)) for module in network.modules()
+    )
     tensors = tuple((name, tuple(t.shape), t.dtype) for name, t in network.state_dict().items())
-    return (parts, tensors, session.objective.name, session.batch_size, session.device)
+    return (
+        *(parts, tensors, session.objective, session.batch_size),
+        *(session.device, session.settings.precision),
+    )
 
 
-def can_stack(session: Session) -> bool:
-    """Whether a session's network may be stacked with others of its shape.
+def _attributes(module: nn.Module) -> tuple[Any, ...]:
+    """What a module holds besides parameters and parts: it may change what it computes."""
+    own = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training"}
+    plain = bool | int | float | str | tuple | None  # type: ignore[type-arg]
+    return tuple((k, v if isinstance(v, plain) else id(v)) for k, v in sorted(own.items()))
+
+
+def stacking_obstacle(session: Session) -> str:
+    """Why a session's network cannot be stacked with others of its shape; empty when it can.
 
     Dropout draws from a generator, whose numbers would be others than in a run of its own.
     """
-    modules = list(session.network.modules())
-    drops = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in modules)
-    watched = any(m._forward_hooks or m._forward_pre_hooks for m in modules)
-    trainable = all(p.requires_grad for p in session.network.parameters())
-    return trainable and not drops and not watched
+    for module in session.network.modules():
+        drops = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
+        if drops or isinstance(module, nn.RReLU):
+            return f"{type(module).__name__} draws at random, which a run of its own does otherwise"
+    if not all(p.requires_grad for p in session.network.parameters()):
+        return "some of its parameters are frozen"
+    return "" if is_plain(session.network) else "it has hooks, or a forward of its own"
 
 
 def stacking_pays(sessions: Sequence[Session]) -> bool:
     """Whether networks are so many and so small that calls take the time, not kernels.
 
     Convolutions with other filters for each network are computed in groups, which is slow.
+    Modules of the user's own may do what cannot be vectorized, so they are stacked on demand only.
     """
     session = sessions[0]
+    if not all(type(m).__module__.startswith(_KNOWN) for m in session.network.modules()):
+        return False
     dense = [p.numel() for p in session.network.parameters() if p.dim() == 2]
     small = sum(dense) * session.batch_size <= _MOST_PRODUCTS
     return small and len(sessions) >= _FEWEST and not has_filters(session.network)
@@ -84,10 +106,12 @@ class Stack:
         Args:
             batches: One a session, all of one size.
         """
+        batches = [s.placed(batch) for s, batch in zip(self.sessions, batches, strict=True)]
         for session in self.sessions:
             session.buffers.keep()
         buffers = _stacked(self._buffers)
-        gradients, losses = self._gradients(_stacked(self._named), buffers, _joined(batches))
+        with self.sessions[0].precision:
+            gradients, losses = self._gradients(_stacked(self._named), buffers, _joined(batches))
         for r, session in enumerate(self.sessions):
             for name, parameter in self._named[r].items():
                 if parameter.grad is not None:
@@ -129,19 +153,32 @@ def run_stacked(
             observer.on_start(session)
     going = [session for session in sessions if not session.finished]
     while going:
+        for session in going:
+            session.share = 1 / len(going)
         interrupted = _epoch(going, observers, stop)
         for session in (s for s in going if s.error is None):
-            row = None if interrupted else session.close_epoch(stop)
-            session.interrupted = row is None
-            if row is not None:
-                for observer in observers:
-                    observer.on_epoch(session, row)
+            if interrupted:
+                session.interrupted = True
+            else:
+                _close_epoch(session, observers, stop)
         going = [s for s in going if s.error is None and not s.finished]
     for session in (s for s in sessions if s.error is None):
         if not session.interrupted:
             session.use_best()
         for observer in observers:
             observer.on_interrupt(session) if session.interrupted else observer.on_end(session)
+
+
+def _close_epoch(session: Session, observers: Sequence[Observer], stop: Callable[[], bool]) -> None:
+    try:
+        row = session.close_epoch(stop)
+    except NonFiniteError as error:
+        session.error = error
+        return
+    session.interrupted = row is None
+    if row is not None:
+        for observer in observers:
+            observer.on_epoch(session, row)
 
 
 def _epoch(
