@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,7 @@ class CompiledSteps:
 
     Attributes:
         generator: What dropout draws from.
+        last: Where the records of the last step began and ended in the batch that was given.
         most: Steps of one call at most.
         uses_blas: Whether some products are large enough to be left to BLAS.
     """
@@ -203,6 +205,7 @@ class CompiledSteps:
             float("inf") if clip is None else float(clip),
             batch_size,
         )
+        self.last = (0, 0)
         self._online = _is_online(self.plan)
         self.work = self._work(layers)
         self.most = self._most(layers)
@@ -275,7 +278,29 @@ class CompiledSteps:
             )
         if updates is not None:
             updates.add_(steps)
+        if steps:
+            begin = (steps - 1) % math.ceil(count / self.batch_size) * self.batch_size
+            self.last = (begin, min(begin + self.batch_size, count))
         return Done(steps, losses[:steps], norms[:steps], rates[:steps])
+
+    def activations(self) -> tuple[list[Tensor], Tensor] | None:
+        """What the layers were fed in the last step, and the outputs, before the update.
+
+        Values that dropout silenced are 0; the others are as they were before their scaling.
+
+        Shape: a list of (B, units), and (B, outputs); None where they are not kept.
+        """
+        size = self.last[1] - self.last[0]
+        if self._online or not size:
+            return None
+        fed = []
+        for layer in self.plan.layers:
+            begin = layer[6] * size
+            values = self.work.out[begin : begin + layer[0] * size].reshape(layer[0], size)
+            fed.append(torch.from_numpy(values.T))
+        _, outputs, *_, top = self.plan.layers[-1]
+        logits = self.work.pre[top * size : (top + outputs) * size].reshape(outputs, size)
+        return fed, torch.from_numpy(logits.T)
 
     def _check(self, batch: Batch) -> None:
         """Compiled code reads where it is told to: sizes and class numbers must be right.

@@ -36,9 +36,11 @@ def fit_many(
     """Train several networks, each with settings of its own, on the same records.
 
     Each ends as `fit` alone would leave it, to rounding. Adaptive rules blow rounding up in a bias
-    before batch normalization, whose gradient is nothing else; the running mean follows it. Plain dense networks are trained by
-    compiled steps, one on each processor at a time; others of one shape are stacked and trained
-    by one vectorized program where that is faster; the rest is trained one after the other.
+    before batch normalization, whose gradient is nothing else; the running mean follows it.
+
+    Plain dense networks are trained by compiled steps, one on each processor at a time; others of
+    one shape are stacked and trained by one vectorized program where that is faster; the rest is
+    trained one after the other.
 
     Args:
         networks: Trained in place; no two may be the same object.

@@ -47,6 +47,10 @@ class Session:
         consumed: Records of the current epoch already learned from.
         engine: What computes the steps: "compiled", "stacked" or "autograd".
         history: One row (a dict) a completed epoch; `column` gives one value of all.
+        probed: What a probe measured at some steps; kept with the state of the run.
+        batch: The records of the last step.
+        loss: Their loss before its update.
+        norm: The norm of its gradient, before clipping.
         stopped: Why training ended; empty while it goes on.
         interrupted: True when a stop was requested before the end.
         seconds: Time spent, summed over resumptions.
@@ -102,7 +106,9 @@ class Session:
         )
         self.rules = StopRules(settings)
         self.step = self.epoch = self.consumed = 0
-        self.history = History()
+        self.history, self.probed = History(), list[dict[str, Any]]()
+        self.batch: Batch | None = None
+        self.loss = self.norm = 0.0
         self.stopped = "" if settings.epochs else "epoch limit: 0"
         self.interrupted = False
         self.error: NonFiniteError | None = None
@@ -128,6 +134,13 @@ class Session:
             self.batch_size,
             example,
         )
+
+    def activations(self) -> tuple[list[Tensor], Tensor] | None:
+        """What the layers were fed in the last step, and the outputs, where steps are compiled.
+
+        Shape: a list of (B, units), and (B, outputs); None where autograd computes.
+        """
+        return None if self._steps is None else self._steps.activations()
 
     @property
     def finished(self) -> bool:
@@ -187,6 +200,9 @@ class Session:
         else:
             rates = np.array([self.rate(self.step + k) for k in range(wanted)])
         done = steps.run(batch, rates, totals)
+        if done.steps:
+            self.loss, self.norm = float(done.losses[-1]), float(done.norms[-1])
+            self.batch = batch.part(*steps.last)
         self._loss_sum.fill_(totals[0])
         self._norm_sum = float(totals[1])
         self.step += done.steps
@@ -282,9 +298,10 @@ class Session:
         settings, flat, records = self.settings, self.flat, len(batch.targets)
         if settings.l1 or settings.l2:
             flat.penalize(settings.l1, settings.l2, records)
-        norm = math.sqrt(flat.gradient.dot(flat.gradient).item())
-        if not (math.isfinite(norm) and math.isfinite(loss.item())):
+        norm, value = math.sqrt(flat.gradient.dot(flat.gradient).item()), loss.item()
+        if not (math.isfinite(norm) and math.isfinite(value)):
             self._refuse(batch)
+        self.batch, self.loss, self.norm = batch, value, norm
         if settings.clip_norm is not None and norm > settings.clip_norm:
             flat.gradient.mul_(settings.clip_norm / norm)
         self.rule.update(self.rate(self.step))
@@ -394,6 +411,7 @@ class Session:
             "consumed": self.consumed,
             "norm_sum": self._norm_sum,
             "history": list(self.history),
+            "probed": list(self.probed),
             "rules": self.rules.to_values(),
             "stopped": self.stopped,
             "seconds": self.seconds,
@@ -430,7 +448,7 @@ class Session:
         restore_generators(tensors, self.device, self._own_generator)
         self.step, self.epoch = values["step"], values["epoch"]
         self.consumed, self._norm_sum = values["consumed"], values["norm_sum"]
-        self.history = History(values["history"])
+        self.history, self.probed = History(values["history"]), list(values["probed"])
         self.rules.restore(values["rules"])
         self.seconds, self.threads = values["seconds"], values["threads"]
         more = self.epoch < self.settings.epochs

@@ -1,0 +1,57 @@
+"""What a check reports."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["critical", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A number that speaks for a finding.
+
+    Args:
+        what: What was measured, and where.
+        value: The number.
+        limit: Where the check draws the line, e.g. "> 0.5".
+    """
+
+    what: str
+    value: float | int | str
+    limit: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a training run.
+
+    Args:
+        check: Name of the check, see nnatomy.diagnose.checks.catalog.
+        severity: "critical" where the network cannot learn as it is, "warning" where it learns
+            worse than it could, "note" for what may be meant.
+        symptom: What was seen, in a sentence.
+        evidence: The numbers behind it with their limits.
+        remedy: What to do about it, in a sentence.
+        lecture: The lecture's item that explains it.
+        cause: Name of the check whose finding explains this one; its own name where none does.
+    """
+
+    check: str
+    severity: Severity
+    symptom: str
+    evidence: tuple[Evidence, ...]
+    remedy: str
+    lecture: str
+    cause: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as JSON-able values."""
+        values = asdict(self)
+        values["evidence"] = [asdict(entry) for entry in self.evidence]
+        return values
+
+    def __str__(self) -> str:
+        behind = "" if self.cause in ("", self.check) else f" (behind it: {self.cause})"
+        return f"{self.check}{behind}: {self.symptom} {self.remedy}"

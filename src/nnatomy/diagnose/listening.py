@@ -1,0 +1,57 @@
+"""Hearing what passes between the layers of a network during a forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from nnatomy.diagnose.anatomy import weighted_modules
+
+
+class Listener:
+    """Keeps what the weighted layers are fed, and the outputs, of the next forward passes.
+
+    Nothing is copied or changed. A layer that is applied several times is heard the last time.
+
+    Args:
+        network: Any module.
+
+    Attributes:
+        fed: The inputs of each layer by its name, in the order in which they were first heard.
+        outputs: What the network returned last.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.fed: dict[str, Tensor] = {}
+        self.outputs: Tensor | None = None
+        self._handles: list[RemovableHandle] = []
+
+    def start(self) -> None:
+        """Listen from now on."""
+        if self._handles:
+            return
+        for name, module in weighted_modules(self.network).items():
+            self._handles.append(module.register_forward_pre_hook(self._hearing(name)))
+        self._handles.append(self.network.register_forward_hook(self._answered))
+
+    def stop(self) -> None:
+        """Leave the network without hooks, and forget what was heard."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles, self.fed, self.outputs = [], {}, None
+
+    def _hearing(self, name: str) -> Any:
+        def hear(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            if inputs and isinstance(inputs[0], Tensor):
+                self.fed[name] = inputs[0].detach()
+
+        return hear
+
+    def _answered(self, _module: nn.Module, _inputs: Any, outputs: Any) -> None:
+        if isinstance(outputs, tuple | list) and outputs:
+            outputs = outputs[0]
+        if isinstance(outputs, Tensor):
+            self.outputs = outputs.detach()

@@ -1,0 +1,142 @@
+"""From tensors of one step to the numbers that checks look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_VALUES = 1 << 15
+"""Values of a layer that are looked at; more would tell the same."""
+_RANK_UNITS = 64
+# Where the derivative has fallen to a twentieth of its largest value.
+_SIGMOID_FLAT = 0.0127
+_TANH_FLAT = 0.9747
+
+
+def by_unit(values: Tensor, module: nn.Module) -> Tensor:
+    """A layer's inputs, one column a unit (or channel).
+
+    Shape: (B, ..., units), or (B, units, ...) where the layer convolves -> (n, units).
+    """
+    values = values.detach()
+    if isinstance(module, nn.modules.conv._ConvNd):
+        values = values.movedim(1, -1)
+    units = values.shape[-1]
+    most = max(8, _VALUES // max(1, values[0].numel() if len(values) else 1))
+    rows = values[:most].reshape(-1, units)
+    step = max(1, len(rows) * units // _VALUES)
+    return rows[::step].float()
+
+
+def fed_numbers(rows: Tensor, activation: str) -> dict[str, float]:
+    """What the units of a layer looked like in a batch.
+
+    Args:
+        rows: (n, units) activations.
+        activation: Where they come from; guessed from the values where it is "".
+
+    Returns:
+        mean, std, low and high over all; dead: the share of units that were zero throughout;
+        saturated: the share of values where the derivative of a sigmoid or tanh is below a
+        twentieth of its largest.
+    """
+    mean, low, high = rows.mean().item(), rows.min().item(), rows.max().item()
+    std = rows.std().item() if rows.numel() > 1 else 0.0
+    dead = (rows.abs().amax(0) == 0).float().mean().item()
+    kind = activation or guess(low, high, (rows == 0).float().mean().item())
+    saturated = 0.0
+    if kind == "sigmoid":
+        flat = (rows < _SIGMOID_FLAT) | (rows > 1 - _SIGMOID_FLAT)
+        saturated = flat.float().mean().item()
+    elif kind == "tanh":
+        saturated = (rows.abs() > _TANH_FLAT).float().mean().item()
+    numbers = {"mean": mean, "std": std, "low": low, "high": high}
+    return numbers | {"dead": dead, "saturated": saturated}
+
+
+def guess(low: float, high: float, zeros: float) -> str:
+    """The activation that values look like."""
+    if low == 0 and zeros > 0.02:
+        return "relu"
+    if low >= 0 and high <= 1 and zeros == 0:
+        return "sigmoid"
+    return "tanh" if -1 <= low < 0 < high <= 1 else ""
+
+
+def participation(rows: Tensor) -> float:
+    """How many directions the activations of a layer take: (Σ λ)² / Σ λ² of their covariance.
+
+    1 where all records lie on a line, the number of units where all directions count alike.
+    Source: Gao et al. 2017, A theory of multineuronal dimensionality, eq. 5.
+    """
+    rows = rows[:256, :_RANK_UNITS]
+    rows = rows - rows.mean(0)
+    covariance = rows.T @ rows
+    total = covariance.square().sum().item()
+    return covariance.trace().item() ** 2 / total if total > 0 else 0.0
+
+
+def output_numbers(outputs: Tensor, targets: Tensor | None) -> dict[str, Any]:
+    """What the network answered to a batch.
+
+    Returns:
+        out_mean, out_std, out_low, out_high; out_sum: largest distance of a row's sum from 1;
+        share: of the answer given most often; target_share: of the class most often right;
+        target_mean and target_std where the targets are numbers.
+    """
+    outputs = outputs.detach().float()
+    flat = outputs.reshape(-1, outputs.shape[-1]) if outputs.dim() != 2 else outputs
+    numbers: dict[str, Any] = {
+        "out_mean": flat.mean().item(),
+        "out_std": flat.std().item() if flat.numel() > 1 else 0.0,
+        "out_low": flat.min().item(),
+        "out_high": flat.max().item(),
+        "out_zeros": (flat == 0).float().mean().item(),
+        "out_sum": (flat.sum(1) - 1).abs().max().item(),
+        "share": None,
+        "target_share": None,
+    }
+    if outputs.dim() == 2:
+        answers = flat.argmax(1) if flat.shape[1] > 1 else (flat[:, 0] > 0).long()
+        numbers["share"] = torch.bincount(answers).max().item() / len(answers)
+    if targets is not None and len(targets):
+        numbers |= target_numbers(targets)
+    return numbers
+
+
+def target_numbers(targets: Tensor) -> dict[str, Any]:
+    """The answers that were wanted: see `output_numbers`."""
+    if targets.dim() == 1 and not targets.is_floating_point():
+        counts = torch.bincount(targets.clamp(min=0))
+        return {"target_share": counts.max().item() / len(targets)}
+    values = targets.float()
+    std = values.std().item() if values.numel() > 1 else 0.0
+    return {"target_mean": values.mean().item(), "target_std": std}
+
+
+def norms(tensors: Sequence[Tensor | None]) -> list[float]:
+    """The Euclidean norm of each tensor; 0 where there is none."""
+    present = [t.detach() for t in tensors if t is not None]
+    found = iter(torch._foreach_norm(present) if present else ())
+    return [0.0 if t is None else next(found).item() for t in tensors]
+
+
+def spread(weight: Tensor) -> float:
+    """How different the units of a layer are; 0 where they are all alike.
+
+    The largest distance of a unit's weights from the mean unit's, as a share of the largest weight.
+    """
+    rows = weight.detach().flatten(1)
+    largest = rows.abs().max().item()
+    return (rows - rows.mean(0)).abs().max().item() / largest if largest > 0 else 0.0
+
+
+def cosine(one: Tensor, other: Tensor) -> float | None:
+    """The cosine of the angle between two gradients; None where one is zero."""
+    length = one.norm().item() * other.norm().item()
+    value = one.dot(other).item() / length if length > 0 else math.nan
+    return value if math.isfinite(value) else None

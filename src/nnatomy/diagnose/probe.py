@@ -1,0 +1,201 @@
+"""An observer that measures a training run every few steps, in the pass that is made anyway."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from nnatomy.diagnose.anatomy import describe_layers, weighted_modules
+from nnatomy.diagnose.case import Layer
+from nnatomy.diagnose.listening import Listener
+from nnatomy.diagnose.measure import (
+    by_unit,
+    cosine,
+    fed_numbers,
+    norms,
+    output_numbers,
+    participation,
+    spread,
+)
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+
+_SHARE = 0.02
+"""Of the training time that probing may take, by the estimates below."""
+_FEWEST, _MOST = 8, 300
+"""Measurements of a run."""
+
+
+class Measuring:
+    """Measures one network: call `prepare` before a step and `measure` after it.
+
+    Args:
+        network: Any module.
+
+    Attributes:
+        layers: Its weighted layers; in the order of the data once a step was heard.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.listener = network, Listener(network)
+        self.layers: list[Layer] = describe_layers(network)
+        self._arrange()
+        self._before: list[Tensor] = []
+        self._gradient: Tensor | None = None
+
+    def _arrange(self) -> None:
+        self._modules = weighted_modules(self.network)
+        self._matrices = [self._main(layer) for layer in self.layers]
+
+    def _main(self, layer: Layer) -> Tensor:
+        """The weights of a layer; the largest matrix where it has several."""
+        own = self._modules[layer.name].parameters(recurse=False)
+        return max((p for p in own if p.dim() >= 2), key=lambda p: p.numel())
+
+    def prepare(self, gradient: Tensor | None) -> None:
+        """Remember weights and gradient, and listen to the next forward pass."""
+        self._before = [matrix.detach().clone() for matrix in self._matrices]
+        self._gradient = None if gradient is None else gradient.clone()
+        self.listener.start()
+
+    def measure(
+        self,
+        gradient: Tensor | None,
+        targets: Tensor | None,
+        activations: tuple[list[Tensor], Tensor] | None = None,
+    ) -> dict[str, Any]:
+        """The numbers of the step that was just made.
+
+        Args:
+            gradient: All of it in one vector.
+            targets: Of its batch, where they are known.
+            activations: What the layers were fed and the outputs, where nobody could listen.
+        """
+        fed, outputs = activations or self._heard()
+        row: dict[str, Any] = {
+            "gradient": norms([matrix.grad for matrix in self._matrices]),
+            "weight": norms(self._matrices),
+            "update": self._updates(),
+            "spread": [spread(matrix) for matrix in self._matrices],
+            "cosine": None,
+        }
+        if gradient is not None and self._gradient is not None:
+            row["cosine"] = cosine(self._gradient, gradient)
+        if len(fed) == len(self.layers):
+            row |= self._activations(fed)
+        if outputs is not None:
+            row |= output_numbers(outputs, targets)
+        self.listener.stop()
+        self._before, self._gradient = [], None
+        return row
+
+    def _heard(self) -> tuple[list[Tensor], Tensor | None]:
+        heard = self.listener.fed
+        known = {layer.name for layer in self.layers}
+        if set(heard) == known and list(heard) != [layer.name for layer in self.layers]:
+            before = dict(zip((layer.name for layer in self.layers), self._before, strict=True))
+            self.layers = describe_layers(self.network, list(heard))
+            self._arrange()
+            self._before = [before[layer.name] for layer in self.layers if layer.name in before]
+        return [heard[y.name] for y in self.layers if y.name in heard], self.listener.outputs
+
+    def _updates(self) -> list[float]:
+        if len(self._before) != len(self._matrices):
+            return [math.nan] * len(self._matrices)
+        return norms([m.detach() - b for m, b in zip(self._matrices, self._before, strict=True)])
+
+    def _activations(self, fed: Sequence[Tensor]) -> dict[str, Any]:
+        numbers: list[dict[str, float]] = []
+        rows = None
+        for layer, values in zip(self.layers, fed, strict=True):
+            if not values.is_floating_point():  # e.g. word numbers
+                numbers.append(
+                    dict.fromkeys(("mean", "std", "low", "high", "dead", "saturated"), 0.0)
+                )
+                continue
+            rows = by_unit(values, self._modules[layer.name])
+            numbers.append(fed_numbers(rows, "other" if layer.fed_by == "input" else layer.fed_by))
+        columns: dict[str, Any] = {f"fed_{k}": [n[k] for n in numbers] for k in numbers[0]}
+        return columns | {"rank": None if rows is None else participation(rows)}
+
+
+class Probe(Observer):
+    """Writes a row of measurements every few steps to `session.probed`.
+
+    Args:
+        interval: Steps between measurements; None chooses it by the sizes of network and batch,
+            so that probing takes about a fiftieth of the time.
+    """
+
+    def __init__(self, interval: int | None = None) -> None:
+        self.interval = interval
+        self._every = 1
+        self._measuring: Measuring | None = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The weighted layers of the network that is watched."""
+        return [] if self._measuring is None else self._measuring.layers
+
+    def next_look(self, step: int) -> int | None:
+        """The next measurement, or the step before it, where it is prepared."""
+        due = self._due(step)
+        return due - 1 if step < due - 1 else due
+
+    def _due(self, step: int) -> int:
+        """The first measurement after so many steps: the first step, then every interval."""
+        return 1 if step < 1 else (step // self._every + 1) * self._every
+
+    def on_start(self, session: Session) -> None:
+        """Choose the interval; be ready for the first step."""
+        self._measuring = Measuring(session.network)
+        self._every = self.interval or _interval(session)
+        if self._due(session.step) == session.step + 1:
+            self._measuring.prepare(None)
+
+    def on_step(self, session: Session) -> None:
+        """Measure this step or prepare the measurement of the next."""
+        assert self._measuring is not None
+        gradient = session.flat.gradient
+        if session.step == 1 or session.step % self._every == 0:
+            targets = None if session.batch is None else session.batch.targets
+            row = self._measuring.measure(gradient, targets, session.activations())
+            head = {"step": session.step, "epoch": session.epoch, "loss": session.loss}
+            head |= {"norm": session.norm, "lr": session.rate(session.step - 1)}
+            session.probed.append(head | row)
+        if self._due(session.step) == session.step + 1:
+            self._measuring.prepare(gradient)
+
+    def on_end(self, session: Session) -> None:
+        """Leave no hook behind."""
+        self.close()
+
+    def on_interrupt(self, session: Session) -> None:
+        """Leave no hook behind."""
+        self.close()
+
+    def close(self) -> None:
+        """Leave no hook behind, however the run ended."""
+        if self._measuring is not None:
+            self._measuring.listener.stop()
+
+
+def _interval(session: Session) -> int:
+    """Steps between measurements, by rough estimates of a step's and a measurement's time in µs.
+
+    By sizes only, so that a run that is repeated is measured at the same steps.
+    """
+    matrices = [p for p in session.network.parameters() if p.dim() >= 2]
+    values = math.prod(session.train.input_shape) * session.batch_size
+    products = session.batch_size * sum(p.numel() for p in matrices)
+    if session.engine == "compiled":
+        step, measurement = 3 + products / 4e3, 350 + 90 * len(matrices)
+    else:
+        step = 150 + 60 * len(matrices) + products / 1e4 + values / 300
+        measurement = 300 + 120 * len(matrices)
+    steps = session.settings.epochs * math.ceil(len(session.train) / session.batch_size)
+    wanted = math.ceil(measurement / (_SHARE * step))
+    return max(1, min(max(wanted, steps // _MOST), steps // _FEWEST))
