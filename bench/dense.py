@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.datasets import make_circles
-from torch import nn
 from torch.nn import functional
 
 from bench.timing import compare, print_table
@@ -122,50 +122,61 @@ def initializations() -> None:
     print(f"\ninitializations: 45,000 updates in float64 in {middle:.2f} s (< 1 s {verdict})")
 
 
-def one_size(
-    inputs: int, hidden: tuple[int, ...], outputs: int, batch: int, engine: str, steps: int
-) -> float:
+class Size(NamedTuple):
+    """A network, its batch and its precision."""
+
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    batch: int
+    dtype: torch.dtype = torch.float32
+
+
+SIZES = (
+    Size(20, (10,), 2, 32),
+    Size(64, (100,), 10, 64),
+    Size(50, (256, 256), 2, 64),
+    Size(50, (256, 256), 2, 256),
+    Size(784, (100,), 10, 64),
+    Size(784, (512, 512), 10, 128),
+    Size(784, (1024, 1024), 10, 256),
+    Size(3072, (1000,), 10, 1024),
+    Size(20, (100,), 2, 8192),
+    Size(3072, (2048, 2048), 100, 16),
+    Size(64, (100,), 10, 64, torch.float64),
+    Size(784, (512, 512), 10, 128, torch.float64),
+    Size(784, (1024, 1024), 10, 256, torch.float64),
+)
+
+
+def one_size(size: Size, engine: str, steps: int) -> float:
+    inputs, hidden, outputs, batch, dtype = size
     torch.manual_seed(0)
-    records = torch.randn(batch * steps, inputs)
+    records = torch.randn(batch * steps, inputs, dtype=dtype)
     samples = TensorSamples(records, torch.randint(0, outputs, (len(records),)))
     settings = Settings(epochs=1, batch_size=batch, engine=engine, shuffle=False)  # type: ignore[arg-type]
-    network: nn.Module = MLP(inputs, outputs, hidden=hidden)
+    network = MLP(inputs, outputs, hidden=hidden).to(dtype)
     began = time.perf_counter()
     fit(network, samples, settings=settings)
     return (time.perf_counter() - began) / steps
 
 
-SIZES = (
-    (20, (10,), 2, 32),
-    (64, (100,), 10, 64),
-    (50, (256, 256), 2, 64),
-    (50, (256, 256), 2, 256),
-    (784, (100,), 10, 64),
-    (784, (512, 512), 10, 128),
-    (784, (1024, 1024), 10, 256),
-    (3072, (1000,), 10, 1024),
-    (20, (100,), 2, 8192),
-    (3072, (2048, 2048), 100, 16),
-)
-
-
 def sizes(threads: int) -> None:
     torch.set_num_threads(threads)
     print(f"\nsizes, {threads} thread(s): compiled against autograd, Adam")
-    for inputs, hidden, outputs, batch in SIZES:
-        widths = (inputs, *hidden, outputs)
-        products = batch * sum(a * b for a, b in pairwise(widths))
+    for size in SIZES:
+        widths = (size.inputs, *size.hidden, size.outputs)
+        products = size.batch * sum(a * b for a, b in pairwise(widths))
         steps = max(3, min(200, int(1e9 / products)))
-        arguments = (inputs, hidden, outputs, batch)
-        one_size(*arguments, "compiled", steps)
+        one_size(size, "compiled", steps)
         ratios, slow = [], 0.0
         for _ in range(3):
-            slow = one_size(*arguments, "autograd", steps)
-            ratios.append(one_size(*arguments, "compiled", steps) / slow)
+            slow = one_size(size, "autograd", steps)
+            ratios.append(one_size(size, "compiled", steps) / slow)
         name = "-".join(map(str, widths))
         print(
-            f"  {name:24} batch {batch:5}  {products:8.1e} products  autograd {slow * 1e6:8.0f} µs"
-            f"  × {sorted(ratios)[1]:.2f}"
+            f"  {name:24} {str(size.dtype)[6:]:8} batch {size.batch:5}  {products:8.1e} products  "
+            f"autograd {slow * 1e6:8.0f} µs  × {sorted(ratios)[1]:.2f}"
         )
 
 

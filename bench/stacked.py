@@ -56,7 +56,7 @@ def main() -> None:
         torch.set_num_threads(threads)
         print(f"\n{threads} thread(s): stacked against one after the other, a network and update")
         for name, build, shape, batch in CASES:
-            for count in (2, 8, 32):
+            for count in (2, 8, 16, 32):
                 ratios, slow = [], 0.0
                 for _ in range(4):
                     slow = seconds(build, shape, batch, count, "autograd")

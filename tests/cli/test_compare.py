@@ -19,7 +19,7 @@ def test_compare_prints_a_table_and_writes_a_page(command: Command) -> None:
     assert code == 0
     assert out.splitlines()[0].split() == [
         *("init", "runs", "accuracy", "95", "%", "interval", "behind", "the", "best", "loss"),
-        *("best", "epoch", "time", "of", "a", "run"),
+        *("best", "epoch", "time,", "others", "beside"),
     ]
     assert "4/4" in err
     (folder,) = Path("runs").iterdir()
@@ -38,9 +38,21 @@ def test_compare_for_machines(command: Command) -> None:
     assert {run["engine"] for run in found["runs"]} == {"autograd"}
 
 
+@pytest.mark.parametrize("engine", ["compiled", "autograd", "stacked"])
+def test_progress_counts_what_diverged(command: Command, engine: str) -> None:
+    varied = ("--over", "lr=0.01,1e30", "--over", "seed=0..1", "--set", "optimizer=sgd")
+    code, out, err = command(*COMPARE, *varied, "--engine", engine)
+    assert code == 0
+    assert "2 of 2 runs diverged" in out
+    counted = [text for text in err.splitlines() if "seed" in text]
+    assert [text.split()[0] for text in counted] == ["1/4", "2/4", "3/4", "4/4"]
+    assert sum(text.endswith("diverged") for text in counted) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--epochs", "0", "--over", "lr=0.1,0.2"], "epochs must be at least 1"),
         (["--over", "inti=he"], "did you mean 'init'"),
         (["--over", "init"], "takes name=value"),
         ([], "missing option '--over'"),

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import nnatomy
+from nnatomy.data.prepared import Prepared
+from nnatomy.data.source import prepare
 from nnatomy.errors import SettingError
 from nnatomy.jobs.comparison import ComparedRun, Comparison, rows_of, t_interval
 from nnatomy.jobs.grid import combinations, read_grid
 from nnatomy.report.comparison import curves_png, settings_text
+from nnatomy.training.inference import evaluate
 from nnatomy.training.model_file import read_model
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+from nnatomy.types import Batch, Samples
 
 SETTINGS = {"epochs": 4, "hidden": (6,)}
 
@@ -95,17 +103,65 @@ def test_texts_of_the_user_are_escaped() -> None:
     assert "<i>" not in made.html()
 
 
-def run_of(name: str, seed: int, score: float | None) -> ComparedRun:
-    return ComparedRun({"lr": name, "seed": seed}, seed, score, 0.1, 1, 1, 1.0, "compiled", "", [])
+@dataclass
+class Counting:
+    """Samples that count how often they are read."""
+
+    samples: Samples
+    passes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.samples.input_shape
+
+    def batches(self, order: torch.Tensor | None, size: int) -> Iterator[Batch]:
+        self.passes += 1
+        return self.samples.batches(order, size)
 
 
-def test_rows_pair_equal_seeds_and_count_what_diverged() -> None:
-    runs = [run_of("a", 0, 0.9), run_of("a", 1, 0.7), run_of("b", 0, 0.8), run_of("b", 1, None)]
-    best, other = rows_of(runs)
-    assert best.settings == {"lr": "a"}
-    assert (other.runs, other.diverged) == (1, 1)
-    assert other.behind == pytest.approx(0.1)  # not 0.8 - 0.8
-    assert other.behind_interval is None
+def test_test_records_are_read_once_by_the_best_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Counting] = []
+    chosen: list[nn.Module] = []
+
+    def counted(*arguments: object, **named: object) -> Prepared:
+        prepared = prepare(*arguments, **named)  # type: ignore[arg-type]
+        kept.append(Counting(prepared.test))
+        return replace(prepared, test=kept[0])
+
+    def noted(network: nn.Module, samples: Samples) -> object:
+        chosen.append(network)
+        return evaluate(network, samples)
+
+    monkeypatch.setattr("nnatomy.jobs.compare.prepare", counted)
+    monkeypatch.setattr("nnatomy.jobs.compare.evaluate", noted)
+    seen: list[Session] = []
+
+    class Watch(Observer):
+        def on_end(self, session: Session) -> None:
+            seen.append(session)
+
+    found = nnatomy.compare(
+        "iris",
+        over={"lr": [0.0001, 0.001], "seed": [0, 1, 2]},
+        network="mlp",
+        settings={"epochs": 3},
+        observers=[Watch()],
+    )
+    assert [samples.passes for samples in kept] == [1]
+    of_best = [run for run in found.runs if {"lr": run.settings["lr"]} == found.best]
+    assert len({run.score for run in of_best}) > 1, "the choice among them must matter"
+    (session,) = [s for s in seen if s.network is chosen[0]]
+    row = session.history[session.rules.best_epoch - 1]
+    assert session.settings.lr == found.best["lr"]
+    assert row["valid_score"] == max(run.score or 0.0 for run in of_best)
+
+
+def test_words_say_what_intervals_leave_out(comparison: Comparison) -> None:
+    for form in (repr(comparison), comparison.html(), comparison._repr_html_()):
+        assert "Intervals are over the seeds only" in form
 
 
 def test_all_diverged() -> None:
@@ -141,14 +197,6 @@ def test_the_random_state_is_left_alone() -> None:
     before = torch.get_rng_state()
     nnatomy.compare("iris", over={"dropout": [0.0, 0.5]}, network="mlp", settings={"epochs": 1})
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_interval_by_hand() -> None:
-    # mean 2, s = 1, n = 3: t(0.975, 2) = 4.302653
-    low, high = t_interval([1.0, 2.0, 3.0])  # type: ignore[misc]
-    assert high - 2 == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
-    assert 2 - low == pytest.approx(high - 2)
-    assert t_interval([1.0]) is None
 
 
 def test_grid() -> None:
@@ -199,6 +247,13 @@ def test_mistakes_in_the_grid(entries: list[str], message: str) -> None:
 def test_mistakes(over: dict[str, list[object]], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         nnatomy.compare("iris", over=over, settings={"epochs": 2})
+
+
+def test_no_epochs_are_a_mistake() -> None:
+    with pytest.raises(SettingError, match="epochs must be at least 1"):
+        nnatomy.compare("iris", over={"lr": [0.1, 0.2]}, settings={"epochs": 0})
+    with pytest.raises(SettingError, match="epochs must be at least 1"):
+        nnatomy.compare("iris", over={"epochs": [0, 2]})
 
 
 def test_words_of_settings() -> None:

@@ -82,8 +82,10 @@ def command(
     folder = out or _default_folder(source, base.to_json(), grid)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file: name a folder with --out")
-    observers = [] if quiet else [Counted(len(combinations(grid)))]
-    comparison = run_comparison(base, grid, observers=observers)
+    progress = [] if quiet else [Counted(len(combinations(grid)))]
+    comparison = run_comparison(base, grid, observers=progress)
+    for counted in progress:
+        counted.close()  # the last ones may have diverged
     _write(folder, comparison)
     if as_json:
         print_json(comparison.to_json())

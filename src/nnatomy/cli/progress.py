@@ -47,11 +47,14 @@ def say_if_compiling(session: Session) -> None:
     from nnatomy.training.dense_kernel import learn
 
     if not lies_ready(learn):
-        say("compiling the steps of dense networks, once on this machine: about 10 s")
+        say("compiling the steps of dense networks, once on this machine: about eight seconds")
 
 
 class Counted(Observer):
     """Says of each of several networks when it has ended.
+
+    A session that cannot go on tells no observer: it is found by its error when another begins or
+    ends, and by `close`.
 
     Args:
         count: How many there are.
@@ -59,6 +62,7 @@ class Counted(Observer):
 
     def __init__(self, count: int) -> None:
         self.count, self.done = count, 0
+        self._running: list[Session] = []
         self._begun = False
 
     def on_start(self, session: Session) -> None:
@@ -66,12 +70,25 @@ class Counted(Observer):
         if not self._begun:
             say_if_compiling(session)
         self._begun = True
+        self.close()
+        self._running.append(session)
 
     def on_end(self, session: Session) -> None:
         """Say how many have ended, and how this one did."""
-        self.done += 1
+        self.close()
+        self._running.remove(session)
         row = session.history[session.rules.best_epoch - 1]
+        self._say(session, f"best {row['valid_score']:.4g} @ {row['epoch']}")
+
+    def close(self) -> None:
+        """Say which have diverged since the last time."""
+        for session in [s for s in self._running if s.error is not None]:
+            self._running.remove(session)
+            self._say(session, "diverged")
+
+    def _say(self, session: Session, outcome: str) -> None:
+        self.done += 1
         say(
             f"{self.done}/{self.count}  seed {session.settings.seed}  {session.engine}  "
-            f"{session.epoch} epochs  best {row['valid_score']:.4g} @ {row['epoch']}"
+            f"{session.epoch} epochs  {outcome}"
         )

@@ -249,7 +249,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         clip_norm: Gradients with a larger norm are scaled down to it. None: never.
         l1: λ of the penalty λ/(2m) Σ |w| on the weights.
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch.
-        error_rate: Stop when the share of training records in error reaches it. None: never.
+        error_rate: Stop when 1 - R² on the training records, the unexplained share of the
+            variance, reaches it. None: never.
         engine: "auto", "compiled" or "autograd": what computes the steps.
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
 

@@ -28,6 +28,8 @@ from nnatomy.training.objectives import objective_named
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
 
+_MOST_NAMES = 12
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -56,7 +58,9 @@ def compare(
     """Train a network for every combination of settings and compare them on held-out records.
 
     The records are split once. Networks are compared by their score on the validation records in
-    their best epoch; the test records are used once, for the best of all.
+    their best epoch; the test records are used once, for the best of all. Intervals are over the
+    seeds only: they leave out which records are validation records, and that the best epoch was
+    chosen on them. Settings with runs that diverged come after those without.
 
     Args:
         source: As in `nnatomy.train`.
@@ -112,8 +116,8 @@ def run_comparison(
     candidates = [_candidate(choice, config, prepared) for choice, config in configs]
     sessions = _trained(candidates, prepared, base, observers)
     runs = [_run(c, s) for c, s in zip(candidates, sessions, strict=True)]
-    rows = rows_of(runs)
     score_name = objective_named(candidates[0].plan.objective).score_name
+    rows = rows_of(runs, score_name)
     return Comparison(
         rows,
         runs,
@@ -142,6 +146,8 @@ def _config(base: TrainConfig, choice: Mapping[str, Any]) -> TrainConfig:
 def _candidate(choice: dict[str, Any], config: TrainConfig, prepared: Prepared) -> Candidate:
     """The network as `train` would build it for these settings."""
     plan = resolve(config, prepared.input_shape, prepared.task.kind)
+    if plan.training.epochs < 1:
+        raise SettingError("epochs must be at least 1: untrained networks have no best epoch")
     with seeded(config.seed):
         network = build_network(
             plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
@@ -206,23 +212,41 @@ def _test_score(
     ]
     if not own or not len(prepared.test):
         return None
-    best = sessions[max(own, key=lambda i: runs[i].score or 0.0)]
+    best = sessions[max(own, key=lambda i: cast(float, runs[i].score))]
     return best.objective.score(*evaluate(best.network, prepared.test))
 
 
 def verdict(rows: Sequence[ComparedRow], score_name: str) -> str:
-    """Which setting is best, and which cannot be told apart from it."""
+    """Which setting is best, and which are behind it, level with it, or not comparable."""
     best, others = rows[0], rows[1:]
     if best.score is None:
         return "Every run diverged: lower the learning rates or clip gradients."
+    if best.diverged:
+        return (
+            "Every setting diverged in some of its runs, so that none is best: lower the learning "
+            f"rates or clip gradients. The fewest: {_named([best])}."
+        )
     words = f"Best: {settings_text(best.settings)} with {score_name} {best.score:.4g}"
     words += f" over {best.runs} seeds." if best.runs > 1 else "."
     if best.runs < 2:
-        return f"{words} One seed each: differences may be luck; add --over seed=0..9."
-    level = [r for r in others if r.behind_interval is not None and r.behind_interval[0] <= 0]
-    if level:
-        names = "; ".join(settings_text(row.settings) for row in level)
-        words += f" Not distinguishable from it: {names}."
-    elif others:
-        words += " All others are behind it, by the paired differences over the seeds."
+        words += " One seed each: differences may be luck; add --over seed=0..9."
+        others = [row for row in others if row.diverged]
+    groups = {
+        "behind": "Behind it",
+        "not distinguishable": "Not distinguishable from it",
+        "not comparable": "Not comparable with it",
+    }
+    for standing, title in groups.items():
+        members = [row for row in others if row.standing == standing]
+        if members:
+            words += f" {title}: {_named(members)}."
     return words
+
+
+def _named(rows: Sequence[ComparedRow]) -> str:
+    names = [
+        settings_text(row.settings) + (f" ({row.reason})" if row.reason else "")
+        for row in rows[:_MOST_NAMES]
+    ]
+    more = len(rows) - len(names)
+    return "; ".join([*names, f"{more} more"] if more else names)

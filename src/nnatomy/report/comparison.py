@@ -18,6 +18,11 @@ Facts = Mapping[str, Any]
 _MOST_PANELS = 12
 _NOTEBOOK_ROWS = 50
 _COLUMNS = 4
+_INTERVALS = (
+    "Intervals are over the seeds only: they leave out which records are for validation, and that "
+    "the best epoch was chosen on them. Those behind the best hold for all pairs of settings at "
+    "once"
+)
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -34,8 +39,23 @@ def table_of(facts: Facts) -> tuple[list[str], list[list[str]]]:
     """The head and the lines of the table."""
     names = list(facts["rows"][0]["settings"])
     head = [*names, "runs", facts["score_name"], "95 % interval", "behind the best", "loss"]
-    head += ["best epoch", "time of a run"]
-    return head, [_cells(row, names) for row in facts["rows"]]
+    head.append("best epoch")
+    lines = [_cells(row, names) for row in facts["rows"]]
+    time = _time_title(facts["runs"])
+    if time:
+        head.append(time)
+        for cells, row in zip(lines, facts["rows"], strict=True):
+            cells.append(seconds(row["seconds"]))
+    return head, lines
+
+
+def _time_title(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What the seconds of a run are; empty where each has those of all that were stacked."""
+    engines = {run["engine"] for run in runs}
+    if "stacked" in engines:
+        return ""
+    beside = "compiled" in engines and len(runs) > 1
+    return "time, others beside" if beside else "time of a run"
 
 
 def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -43,17 +63,26 @@ def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     diverged = f" + {row['diverged']} diverged" if row["diverged"] else ""
     cells.append(f"{row['runs']}{diverged}")
     if row["score"] is None:
-        return [*cells, "diverged", "", "", "", "", seconds(row["seconds"])]
-    behind = "" if row["behind"] is None else f"{row['behind']:.4f} {_span(row['behind_interval'])}"
+        return [*cells, "diverged", "", "", "", ""]
+    several = row["runs"] > 1 and not row["diverged"]
+    alike = "seeds make no difference" if several else ""
     return [
         *cells,
         f"{row['score']:.4f}",
-        _span(row["interval"]),
-        behind.strip(),
+        alike if row["interval"] is None else _span(row["interval"]),
+        _behind(row),
         number(row["loss"]),
         f"{row['best_epoch']:.0f}",
-        seconds(row["seconds"]),
     ]
+
+
+def _behind(row: Mapping[str, Any]) -> str:
+    if row["diverged"]:
+        return "not comparable"
+    if row["behind"] is None:
+        return ""
+    reason = f"({row['reason']})" if row["reason"] else ""
+    return f"{row['behind']:.4f} {_span(row['behind_interval']) or reason}".strip()
 
 
 def _span(interval: Sequence[float] | None) -> str:
@@ -77,6 +106,8 @@ def _held_out(facts: Facts) -> str:
     if facts["test_score"] is not None:
         score = f"{facts['score_name']} {facts['test_score']:.4f}"
         words += f"; the best run reaches {score} on {records['test']} test records kept for it"
+    if any(row["interval"] or row["behind_interval"] for row in facts["rows"]):
+        words += f". {_INTERVALS}"
     return f"{words}."
 
 
