@@ -91,6 +91,7 @@ def output_numbers(outputs: Tensor, targets: Tensor | None) -> dict[str, Any]:
     outputs = outputs.detach().float()
     flat = outputs.reshape(-1, outputs.shape[-1]) if outputs.dim() != 2 else outputs
     numbers: dict[str, Any] = {
+        "batch": len(outputs),
         "out_mean": flat.mean().item(),
         "out_std": flat.std().item() if flat.numel() > 1 else 0.0,
         "out_low": flat.min().item(),

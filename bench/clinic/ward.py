@@ -1,0 +1,112 @@
+"""Admitting patients: a run counts as ill when it is worse than its healthy twin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from bench.clinic import data as records
+from bench.clinic.cases import ILLNESSES, Patient, healthy
+from bench.clinic.data import Data
+from nnatomy.data.samples import TensorSamples
+from nnatomy.diagnose.plan import Plan, Trial, carry_out
+
+STRUCTURAL = {
+    "symmetric_start",
+    "non_finite",
+    "overfitting",
+    "inputs_not_scaled",
+    "wrong_output",
+    "targets_not_scaled",
+    "label_noise",
+    "leakage",
+    "frozen_parameters",
+}
+"""Illnesses that are there whether or not they lower the score."""
+OWN_RECORDS = {"overfitting", "majority_collapse"}
+"""Illnesses that come with other records: the twin learns from these too."""
+_DRAWS = 12
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A patient who was watched.
+
+    Args:
+        patient: Whom.
+        trial: His run.
+        twin: Score of the healthy twin; NaN for the healthy.
+        draws: How often he was drawn until he was ill.
+    """
+
+    patient: Patient
+    trial: Trial
+    twin: float
+    draws: int = 1
+
+
+def run(data: Data, plan: Plan) -> Trial:
+    """Make a run on the clinic's records."""
+    return carry_out(
+        plan,
+        TensorSamples(data.inputs, data.targets),
+        TensorSamples(data.valid_inputs, data.valid_targets),
+    )
+
+
+def as_good(score: float, twin: float) -> bool:
+    """Within two points, or 5 %, of the healthy twin."""
+    return score >= twin - max(0.02, 0.05 * abs(twin))
+
+
+@lru_cache(maxsize=64)
+def _well(kind: int, seed: int) -> tuple[Patient, float]:
+    patient = healthy(records.ALL[kind](seed), seed)
+    return patient, run(patient.data, patient.plan).score
+
+
+def admit(illness: str, number: int, first: int) -> Stay | None:
+    """The patient of this number with an illness; None where no draw made him ill.
+
+    Args:
+        illness: A name of ILLNESSES.
+        number: Which one; the kinds of records take turns.
+        first: Seed of the first.
+    """
+    sicken, kinds = ILLNESSES[illness]
+    kind = kinds[number % len(kinds)]
+    seed = first + number
+    well, twin = _well(records.ALL.index(kind), seed)
+    for draw in range(_DRAWS):
+        random = np.random.default_rng([seed, 2 + draw])
+        ill = replace(sicken(well, random), illness=illness)
+        trial = run(ill.data, ill.plan)
+        if illness in OWN_RECORDS:
+            twin = run(ill.data, well.plan).score
+        if illness in STRUCTURAL or not as_good(trial.score, twin):
+            return Stay(ill, trial, twin, draw + 1)
+    return None
+
+
+def control(number: int, first: int) -> Stay:
+    """The healthy run of this number."""
+    seed = first + number
+    patient = healthy(records.ALL[number % len(records.ALL)](seed), seed)
+    return Stay(patient, run(patient.data, patient.plan), float("nan"))
+
+
+def chart(stay: Stay) -> dict[str, Any]:
+    """What is kept of a stay."""
+    return {
+        "illness": stay.patient.illness,
+        "data": stay.patient.data.name,
+        "seed": stay.patient.seed,
+        "engine": stay.trial.session.engine,
+        "score": stay.trial.score,
+        "twin": stay.twin,
+        "draws": stay.draws,
+        "case": stay.trial.case.to_json(),
+    }

@@ -1,0 +1,121 @@
+"""Checks of what the network can fit, and what it fits too well."""
+
+from __future__ import annotations
+
+from nnatomy.diagnose.case import Case
+from nnatomy.diagnose.finding import Evidence, Finding
+from nnatomy.diagnose.signs import fact, learned, setting
+
+GAPS = {"classification": 0.08, "regression": 0.3}
+"""Training score minus validation score, of accuracy and of R²."""
+KNOWN_BY_HEART = {"classification": 0.95, "regression": 0.7}
+"""Share of the guessing loss that is gone on the training records."""
+SHORT = 0.1
+"""How far the training score stays below what nearest neighbors reach on records they have not
+seen."""
+
+
+def overfitting(case: Case) -> Finding | None:
+    """The training records are learned by heart while others get worse."""
+    task, losses = str(case.facts.get("task")), case.curve("valid_loss")
+    if task not in GAPS or len(losses) < 5:
+        return None
+    gap = fact(case, "train_score") - fact(case, "valid_score")
+    if not (gap > GAPS[task] and learned(case) > KNOWN_BY_HEART[task]):
+        return None
+    lowest, last = min(losses), losses[-1]
+    return Finding(
+        "overfitting",
+        "warning",
+        f"The training records are learned by heart (score {fact(case, 'train_score'):.3g}), "
+        f"others are not ({fact(case, 'valid_score'):.3g}); the validation loss was lowest in "
+        f"epoch {losses.index(lowest) + 1} of {len(losses)}.",
+        (
+            Evidence("training score - validation score", gap, f"> {GAPS[task]:g}"),
+            Evidence(
+                "share of the guessing loss gone", learned(case), f"> {KNOWN_BY_HEART[task]:g}"
+            ),
+            Evidence("last validation loss / lowest", last / max(lowest, 1e-12), ""),
+        ),
+        "Stop early (patience), add dropout or L2, use a smaller network or more records.",
+        "O15",
+    )
+
+
+def _below_reference(case: Case) -> float:
+    """How much the training score misses of what nearest neighbors reach; NaN if unknown."""
+    return fact(case, "neighbor_score") - fact(case, "train_score")
+
+
+def too_little_capacity(case: Case) -> Finding | None:
+    """The network is too small for what there is to learn: it does not even fit its records."""
+    if len(case.layers) < 2:
+        return None
+    narrow = min(layer.units for layer in case.layers[:-1])
+    short = _below_reference(case)
+    if not (short > SHORT and narrow <= 4):
+        return None
+    if over_regularized(case) is not None:
+        return None
+    return Finding(
+        "too_little_capacity",
+        "warning",
+        "The network does not fit its own training records: score "
+        f"{fact(case, 'train_score'):.3g}, where nearest neighbors reach "
+        f"{fact(case, 'neighbor_score'):.3g} on records they have not seen. "
+        f"Its narrowest layer has {narrow} unit{'s' if narrow > 1 else ''}.",
+        (
+            Evidence("neighbors' score - training score", short, f"> {SHORT:g}"),
+            Evidence("units of the narrowest hidden layer", narrow, "<= 4"),
+        ),
+        "Use more hidden units or another layer.",
+        "O6",
+    )
+
+
+def over_regularized(case: Case) -> Finding | None:
+    """Penalties or dropout keep the network from fitting even its training records."""
+    rates = case.structure.get("dropout", ())
+    batch = setting(case, "batch_size") or 1
+    l2, l1 = (float(setting(case, name) or 0.0) / batch for name in ("l2", "l1"))
+    strongest = max(rates, default=0.0)
+    decay = float(setting(case, "weight_decay") or 0.0)
+    if strongest < 0.6 and max(l2, l1, decay) < 0.02:
+        return None
+    gained, short = learned(case), _below_reference(case)
+    if not (gained < 0.7 or short > 0.03):
+        return None
+    what = f"dropout {strongest:g}" if strongest >= 0.6 else f"a penalty of {max(l2, l1):.2g} w"
+    return Finding(
+        "over_regularized",
+        "warning",
+        f"The network is held back by {what}: of the loss of guessing only {gained:.0%} is gone on "
+        "the training records themselves.",
+        (
+            Evidence("share of the guessing loss that is gone", gained, "< 0.7"),
+            Evidence("highest dropout rate", strongest, ">= 0.6"),
+            Evidence("penalty λ / records a step", max(l2, l1, decay), ">= 0.02"),
+        ),
+        "Lower l1, l2 or dropout by a factor of ten.",
+        "P5",
+    )
+
+
+def majority_collapse(case: Case) -> Finding | None:
+    """Every record gets the same answer."""
+    share, majority = fact(case, "predicted_share"), fact(case, "majority")
+    classes = fact(case, "classes")
+    if not (share > 0.95 and classes > 1 and fact(case, "balanced") < 1 / classes + 0.15):
+        return None
+    return Finding(
+        "majority_collapse",
+        "critical",
+        f"{share:.0%} of the answers are the same class, though it is {majority:.0%} of the "
+        "records at most.",
+        (
+            Evidence("share of the most frequent answer", share, "> 0.95"),
+            Evidence("mean recall", fact(case, "balanced"), f"< {1 / classes + 0.15:.2g}"),
+        ),
+        "Weigh the classes (class_weight=balanced), train longer, or collect the rare ones.",
+        "O3",
+    )

@@ -1,0 +1,141 @@
+"""Checks of learning rate and batch size."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from nnatomy.diagnose.case import Case
+from nnatomy.diagnose.finding import Evidence, Finding
+from nnatomy.diagnose.signs import (
+    end_loss,
+    fact,
+    first_update,
+    known,
+    largest_update,
+    learned,
+    middle,
+    setting,
+    start_loss,
+    still_falling,
+    update_ratios,
+)
+
+FIRST_UPDATE = {"adaptive": 0.2, "plain": 0.75}
+"""‖Δw‖ / ‖w‖ of the first step, in the layer where it is largest."""
+LARGE_UPDATE = 0.15
+"""The same, of the median step."""
+SMALL_UPDATE = 1e-3
+"""The same, of the largest step measured."""
+ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
+FEW_UPDATES = 150
+
+
+def learning_rate_too_high(case: Case) -> Finding | None:
+    """Steps so large that the loss rises, jumps or ends where it cannot be left."""
+    kind = "adaptive" if setting(case, "optimizer") in ADAPTIVE else "plain"
+    first, usual = first_update(case), max(known(update_ratios(case)), default=0.0)
+    chance, end = fact(case, "chance_loss"), end_loss(case)
+    signs = [
+        ("first update / weight of a layer", first, FIRST_UPDATE[kind]),
+        ("usual update / weight of a layer", usual, LARGE_UPDATE),
+    ]
+    if chance > 0 and end > start_loss(case):
+        signs.append(("loss at the end / loss of guessing", end / chance, 1.5))
+    evidence = [
+        Evidence(what, value, f"> {limit:g}") for what, value, limit in signs if value > limit
+    ]
+    if not evidence:
+        return None
+    return Finding(
+        "learning_rate_too_high",
+        "critical",
+        f"The steps are too large: {evidence[0].what} is {evidence[0].value:.2g}.",
+        tuple(evidence),
+        "Lower the learning rate by a factor of ten or more (lr=auto searches one), or clip "
+        "gradients.",
+        "O4",
+    )
+
+
+def learning_rate_too_low(case: Case) -> Finding | None:
+    """Steps so small that training ends long before it is done."""
+    largest, falling = largest_update(case), still_falling(case)
+    steps = setting(case, "steps") or 0
+    if not (0 < largest < SMALL_UPDATE and steps > FEW_UPDATES and learned(case) < 0.9):
+        return None
+    return Finding(
+        "learning_rate_too_low",
+        "warning",
+        f"The steps are too small: no step measured changes a layer by more than {largest:.1g} of "
+        f"its weights, and after {steps} of them {learned(case):.0%} of the guessing loss is gone.",
+        (
+            Evidence("largest update / weight of a layer", largest, f"< {SMALL_UPDATE:g}"),
+            Evidence("share of the guessing loss gone", learned(case), "< 0.9"),
+            Evidence("share of the gain in the last fifth", falling, ""),
+        ),
+        "Raise the learning rate by a factor of ten or more (lr=auto searches one).",
+        "O4",
+    )
+
+
+def batch_too_large(case: Case) -> Finding | None:
+    """So many records a step that there are too few steps."""
+    steps, batch = setting(case, "steps") or 0, setting(case, "batch_size") or 0
+    count = fact(case, "records")
+    if not (batch >= 0.25 * count and 0 < steps <= FEW_UPDATES and setting(case, "epochs")):
+        return None
+    if learned(case) > 0.9:
+        return None
+    return Finding(
+        "batch_too_large",
+        "warning",
+        f"With {batch} of {count:.0f} records a step there were {steps} updates: "
+        f"{learned(case):.0%} of the guessing loss is gone.",
+        (
+            Evidence("updates", steps, f"<= {FEW_UPDATES}"),
+            Evidence("records a step / all", batch / count, ">= 0.25"),
+        ),
+        "Use mini-batches of 16 to 128 records, or train for many more epochs.",
+        "P4",
+    )
+
+
+def batch_too_small(case: Case) -> Finding | None:
+    """So few records a step that the gradient is mostly noise at this learning rate."""
+    batch = setting(case, "batch_size") or 0
+    cosines = known(case.column("cosine"))
+    if not 0 < batch <= 4 or case.structure.get("batch_norms"):
+        return None
+    losses = known(case.column("loss"))
+    noise = middle([abs(a - b) for a, b in pairwise(losses)])
+    if fact(case, "records") <= 8 * batch or not cosines or learned(case) > 0.97:
+        return None
+    return Finding(
+        "batch_too_small",
+        "warning",
+        f"With {batch} record{'s' if batch > 1 else ''} a step the gradient is mostly noise: "
+        f"successive ones point {middle(cosines):.2f} the same way.",
+        (
+            Evidence("records a step", batch, "<= 4"),
+            Evidence("cosine of successive gradients", middle(cosines), ""),
+            Evidence("change of the loss from step to step", noise, ""),
+        ),
+        "Use mini-batches of 16 to 128 records.",
+        "P4",
+    )
+
+
+def batch_norm_tiny_batch(case: Case) -> Finding | None:
+    """Batch normalization by the statistics of two or three records."""
+    batch = setting(case, "batch_size") or 0
+    if not case.structure.get("batch_norms") or not 0 < batch <= 4:
+        return None
+    return Finding(
+        "batch_norm_tiny_batch",
+        "warning",
+        f"Batches of {batch} are normalized by their own mean and spread, which say little about "
+        "the others'.",
+        (Evidence("records a step", batch, "<= 4"),),
+        "Use batches of 16 records or more, or leave batch normalization out.",
+        "P6",
+    )

@@ -1,0 +1,109 @@
+"""Checks of what single units and layers do."""
+
+from __future__ import annotations
+
+from nnatomy.diagnose.case import Case
+from nnatomy.diagnose.finding import Evidence, Finding
+from nnatomy.diagnose.signs import hidden_fed, known, of_layers
+
+DEAD = 0.5
+"""Share of a layer's units that are zero for all records."""
+SATURATED = 0.5
+"""Share of a layer's activations where the derivative is below a twentieth of its largest."""
+ALIKE = 1e-6
+"""Largest difference between the units of a layer, as a share of the largest weight."""
+
+
+def dead_relus(case: Case) -> Finding | None:
+    """Units that are zero whatever they are shown."""
+    places = hidden_fed(case, "relu", "")
+    shares = of_layers(case, "fed_dead", places, late=True)
+    if not known(shares) or max(known(shares)) < DEAD:
+        return None
+    worst = max(range(len(places)), key=lambda i: shares[i])
+    name = case.layers[places[worst]].name
+    return Finding(
+        "dead_relus",
+        "critical" if shares[worst] > 0.9 else "warning",
+        f"{shares[worst]:.0%} of the units that feed '{name}' are zero for every record: they have "
+        "no gradient and cannot come back.",
+        (Evidence(f"share of dead units before '{name}'", shares[worst], f"> {DEAD:g}"),),
+        "Start with biases at 0 and He's initialization, lower the learning rate, or use leaky "
+        "ReLU.",
+        "O14",
+    )
+
+
+def saturated_units(case: Case) -> Finding | None:
+    """Sigmoid or tanh units that sit where their derivative is almost zero."""
+    places = hidden_fed(case, "sigmoid", "tanh", "")
+    rows = case.column("fed_saturated")
+    if not places or not rows:
+        return None
+    shares = [max(rows[0][i], rows[-1][i]) for i in places]
+    worst = max(range(len(places)), key=lambda i: shares[i])
+    if shares[worst] < SATURATED:
+        return None
+    name = case.layers[places[worst]].name
+    return Finding(
+        "saturated_units",
+        "warning",
+        f"{shares[worst]:.0%} of the activations that feed '{name}' lie where the derivative is "
+        "almost zero.",
+        (
+            Evidence(f"share saturated before '{name}', first step", rows[0][places[worst]], ""),
+            Evidence(f"share saturated before '{name}'", shares[worst], f"> {SATURATED:g}"),
+        ),
+        "Start from Xavier's initialization, scale the inputs, or use ReLU.",
+        "O2",
+    )
+
+
+def symmetric_start(case: Case) -> Finding | None:
+    """All units of a hidden layer have the same weights, so that they stay alike."""
+    rows = case.column("spread")
+    hidden = [i for i, layer in enumerate(case.layers[:-1]) if layer.units > 1]
+    alike = [i for i in hidden if rows and rows[0][i] <= ALIKE]
+    if not alike:
+        return None
+    layer, value = case.layers[alike[0]], rows[0][alike[0]]
+    return Finding(
+        "symmetric_start",
+        "critical",
+        f"The {layer.units} units of '{layer.name}' start with the same weights, get the same "
+        "gradient and stay one unit.",
+        (Evidence(f"largest difference between units of '{layer.name}'", value, f"<= {ALIKE:g}"),),
+        "Draw the initial weights at random: init=he_normal for ReLU, xavier_normal for tanh.",
+        "P1",
+    )
+
+
+def frozen_parameters(case: Case) -> Finding | None:
+    """Weights that never change: not trained, or not connected to the loss."""
+    frozen = list(case.structure.get("frozen", ()))
+    still = []
+    gradients, updates = case.column("gradient"), case.column("update")
+    for i, layer in enumerate(case.layers):
+        moved = any(row[i] > 0 for row in updates)
+        pulled = any(row[i] > 0 for row in gradients)
+        if updates and not moved and not pulled and f"{layer.name}.weight" not in frozen:
+            still.append(layer.name)
+    unheard = list(case.structure.get("unheard", ()))
+    if not frozen and len(still) == len(case.layers):
+        return None  # the loss has no gradient at all: another illness
+    if not (frozen or unheard or still):
+        return None
+    named = (frozen or unheard or still)[:3]
+    what = "are not trained" if frozen else "get no gradient: nothing connects them to the loss"
+    return Finding(
+        "frozen_parameters",
+        "warning",
+        f"Weights that never change: {', '.join(named)} {what}.",
+        (
+            Evidence(
+                "parameters or layers without a change", len(frozen or unheard or still), "> 0"
+            ),
+        ),
+        "Set requires_grad of the parameters, or connect the layer, unless it is meant so.",
+        "O10",
+    )

@@ -1,0 +1,234 @@
+"""What the records and the trained network's answers say, before and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nnatomy.data.samples import TensorSamples
+from nnatomy.training.inference import outputs_of
+from nnatomy.training.objectives import Objective
+from nnatomy.types import Samples
+
+_RECORDS, _RECORDS_WIDE, _WIDE = 2000, 800, 500
+_COLUMNS = 2000
+
+
+def examine_records(train: Samples, objective: str) -> dict[str, Any]:
+    """Facts about the training records, from a sample of them.
+
+    Args:
+        train: Training records; a fixed sample of at most 2,000 is looked at.
+        objective: Name of the loss.
+
+    Returns:
+        See the keys in the code: sizes, scales of inputs and targets, class shares, what the
+        single best column and the nearest neighbors know, and whether the order is sorted.
+    """
+    inputs, targets = _sample(train)
+    rows = inputs.reshape(len(inputs), -1).double().numpy()
+    facts: dict[str, Any] = {
+        "records": len(train),
+        "inputs": rows.shape[1],
+        "input_axes": inputs.dim() - 1,
+        "objective": objective,
+    }
+    classes = targets.dim() == 1 and not targets.is_floating_point()
+    facts |= _scales(rows, images=inputs.dim() >= 3)
+    if not np.isfinite(rows).all():
+        return facts | {"not_finite": int((~np.isfinite(rows)).any(1).sum())}
+    facts |= _class_facts(targets.numpy()) if classes else _value_facts(targets.double().numpy())
+    answers = targets.numpy() if classes else targets.reshape(len(targets), -1)[:, 0].numpy()
+    facts |= _alone(rows[:, :_COLUMNS], answers, classes=classes)
+    facts |= _neighbors(rows, answers, classes=classes)
+    facts["sorted"] = _sortedness(train, classes=classes)
+    return facts
+
+
+def _sample(train: Samples) -> tuple[Tensor, Tensor]:
+    wide = int(np.prod(train.input_shape)) > _WIDE
+    most = min(len(train), _RECORDS_WIDE if wide else _RECORDS)
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(train), generator=generator)[:most]
+    batches = list(train.batches(order, most))
+    return torch.cat([b.inputs for b in batches]).cpu(), torch.cat(
+        [b.targets for b in batches]
+    ).cpu()
+
+
+def _scales(rows: NDArray[np.float64], *, images: bool) -> dict[str, Any]:
+    """Sizes of the inputs: of all together and, for tables, of the columns against each other."""
+    finite = np.where(np.isfinite(rows), rows, 0.0)
+    facts: dict[str, Any] = {
+        "input_rms": float(np.sqrt((finite**2).mean())),
+        "input_std": float(finite.std()),
+        "input_mean": float(finite.mean()),
+        "scale_ratio": 1.0,
+        "offset": abs(float(finite.mean())) / max(float(finite.std()), 1e-12),
+    }
+    if not images:
+        stds = finite.std(0)
+        varied = stds > 1e-9 * max(float(np.abs(finite).max()), 1e-300)
+        if varied.any():
+            facts["scale_ratio"] = float(stds[varied].max() / np.median(stds[varied]))
+            means = np.abs(finite.mean(0))[varied]
+            facts["offset"] = float((means / stds[varied]).max())
+            facts["largest_std"] = float(stds[varied].max())
+    return facts
+
+
+def _class_facts(labels: NDArray[np.int64]) -> dict[str, Any]:
+    shares = np.bincount(labels) / len(labels)
+    present = shares[shares > 0]
+    return {
+        "task": "classification",
+        "classes": len(present),
+        "majority": float(present.max()),
+        "rarest": float(present.min()),
+        "chance_loss": float(-(present * np.log(present)).sum()),
+        "chance_score": float(present.max()),
+    }
+
+
+def _value_facts(values: NDArray[np.float64]) -> dict[str, Any]:
+    distinct = len(np.unique(values))
+    return {
+        "task": "regression",
+        "target_mean": float(values.mean()),
+        "target_std": float(values.std()),
+        "target_low": float(values.min()),
+        "target_high": float(values.max()),
+        "chance_loss": float(0.5 * values.var(0).sum()) if values.ndim > 1 else 0.0,
+        "chance_score": 0.0,
+        "target_whole": bool((values == np.round(values)).all()) and distinct <= 20,
+    }
+
+
+def _alone(rows: NDArray[np.float64], answers: NDArray[Any], *, classes: bool) -> dict[str, Any]:
+    """How well each column alone tells the answer: by its nearest value, or by rank correlation."""
+    if len(rows) < 30:
+        return {"single_score": 0.0, "single_column": None, "second_score": 0.0}
+    scores = _nearest_scores(rows, answers) if classes else _rank_correlations(rows, answers)
+    order = np.argsort(scores)[::-1]
+    return {
+        "single_score": float(scores[order[0]]),
+        "single_column": int(order[0]),
+        "second_score": float(scores[order[1]]) if len(order) > 1 else 0.0,
+    }
+
+
+def _nearest_scores(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """For each column, the share of records whose nearest other value in it has the same label.
+
+    Columns with few distinct values have no nearest one; they count 0.
+    """
+    order = np.argsort(rows, axis=0, kind="stable")
+    values, sorted_labels = np.take_along_axis(rows, order, 0), labels[order]
+    gaps, same = np.diff(values, axis=0), sorted_labels[1:] == sorted_labels[:-1]
+    before = np.vstack([np.full((1, rows.shape[1]), np.inf), gaps])
+    after = np.vstack([gaps, np.full((1, rows.shape[1]), np.inf)])
+    like_before = np.vstack([np.zeros((1, rows.shape[1]), bool), same])
+    like_after = np.vstack([same, np.zeros((1, rows.shape[1]), bool)])
+    scores: NDArray[np.float64] = np.where(before < after, like_before, like_after).mean(0)
+    scores[(gaps > 0).mean(0) < 0.5] = 0.0
+    return scores
+
+
+def _rank_correlations(rows: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.array([_rank_correlation(column, values) for column in rows.T])
+
+
+def _rank_correlation(column: NDArray[np.float64], values: NDArray[Any]) -> float:
+    if np.ptp(column) == 0 or np.ptp(values) == 0:
+        return 0.0
+    one, other = (np.argsort(np.argsort(v)).astype(float) for v in (column, values))
+    return abs(float(np.corrcoef(one, other)[0, 1]))
+
+
+def _neighbors(
+    rows: NDArray[np.float64], answers: NDArray[Any], *, classes: bool
+) -> dict[str, Any]:
+    """What five nearest neighbors know, by cross-validation: a reference without training."""
+    from sklearn.model_selection import cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if len(rows) < 30:
+        return {"neighbor_score": None}
+    judge = KNeighborsClassifier(5) if classes else KNeighborsRegressor(5)
+    if classes and np.bincount(answers)[np.unique(answers)].min() < 3:
+        return {"neighbor_score": None}
+    scores = cross_val_score(make_pipeline(StandardScaler(), judge), rows, answers, cv=3)
+    return {"neighbor_score": float(np.mean(scores))}
+
+
+def _sortedness(train: Samples, *, classes: bool) -> float:
+    """How alike records beside each other are: 0 for records in random order, 1 for sorted ones."""
+    targets = torch.cat(
+        [b.targets for b in train.batches(torch.arange(min(len(train), 4000)), 512)]
+    )
+    if len(targets) < 20:
+        return 0.0
+    if classes:
+        same = (targets[1:] == targets[:-1]).double().mean().item()
+        shares = torch.bincount(targets).double() / len(targets)
+        chance = shares.square().sum().item()
+        return max(0.0, (same - chance) / max(1e-9, 1 - chance))
+    values = targets.reshape(len(targets), -1)[:, 0].double()
+    gaps, spread = values.diff().square().mean().item(), 2 * values.var().item()
+    return max(0.0, 1 - gaps / spread) if spread > 0 else 0.0
+
+
+def examine_answers(
+    network: nn.Module, train: Samples, valid: Samples | None, objective: Objective
+) -> dict[str, Any]:
+    """Facts about what a trained network answers to training and validation records.
+
+    Returns:
+        train_loss and train_score on a sample of the training records; valid_loss and valid_score;
+        and, for classes: balanced (mean recall), predicted_share (of the class named most often),
+        confidence_auc (how well the network's confidence tells its right answers from its wrong
+        ones; None with fewer than ten of either), errors (how many answers were wrong).
+    """
+    inputs, targets = _sample(train)
+    facts: dict[str, Any] = {}
+    held: dict[str, Samples] = {"train": TensorSamples(inputs, targets)}
+    if valid is not None and len(valid):
+        held["valid"] = valid
+    for name, samples in held.items():
+        outputs, answers = outputs_of(network, samples)
+        facts[f"{name}_loss"] = objective.mean_loss(outputs, answers, None)
+        facts[f"{name}_score"] = objective.score(outputs, answers, None)
+        if answers.dim() == 1 and not answers.is_floating_point():
+            facts |= _classified(objective.decode(outputs).cpu().numpy(), answers.cpu().numpy())
+    return facts
+
+
+def _classified(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Mapping[str, Any]:
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    answers = probabilities.argmax(1)
+    right = answers == labels
+    facts: dict[str, Any] = {
+        "balanced": _quiet(balanced_accuracy_score, labels, answers),
+        "predicted_share": float(np.bincount(answers).max() / len(answers)),
+        "errors": int((~right).sum()),
+        "confidence_auc": None,
+    }
+    if min(right.sum(), (~right).sum()) >= 10:
+        facts["confidence_auc"] = float(roc_auc_score(right, probabilities.max(1)))
+    return facts
+
+
+def _quiet(score: Any, *arguments: Any) -> float:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(score(*arguments))

@@ -1,0 +1,111 @@
+"""Quantities that several checks read off the record of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from nnatomy.diagnose.case import Case, Row
+
+
+def fact(case: Case, name: str, default: float = math.nan) -> float:
+    """A number about records or answers; `default` where it is not known."""
+    value = case.facts.get(name)
+    return default if value is None else float(value)
+
+
+def setting(case: Case, name: str) -> Any:
+    """A training setting; None where it is not known."""
+    return case.settings.get(name)
+
+
+def known(values: Sequence[Any]) -> list[float]:
+    """Those that are finite numbers."""
+    return [float(v) for v in values if v is not None and math.isfinite(v)]
+
+
+def middle(values: Sequence[Any], default: float = math.nan) -> float:
+    """The median of those that are finite; `default` of none."""
+    numbers = known(values)
+    return median(numbers) if numbers else default
+
+
+def of_layers(case: Case, name: str, layers: Sequence[int], *, late: bool = False) -> list[float]:
+    """A quantity that is measured by layer: the median over the rows, for each layer asked for.
+
+    Args:
+        case: The record.
+        name: Of the quantity, e.g. "gradient".
+        layers: Positions of layers.
+        late: Look at the last third of the rows only.
+    """
+    rows = case.column(name)
+    rows = rows[-max(1, len(rows) // 3) :] if late else rows
+    return [middle([row[i] for row in rows]) for i in layers] if rows else []
+
+
+def update_ratios(case: Case) -> list[float]:
+    """‖Δw‖ / ‖w‖ of one step for each layer, the median over the steps measured."""
+    ratios = []
+    for i in range(len(case.layers)):
+        own = [
+            row["update"][i] / row["weight"][i]
+            for row in case.rows
+            if row.get("update") and row["weight"][i] > 0
+        ]
+        ratios.append(middle(own))
+    return ratios
+
+
+def _updates(row: Row) -> list[float]:
+    pairs = zip(row.get("update") or (), row.get("weight") or (), strict=True)
+    return [update / weight for update, weight in pairs if weight > 0]
+
+
+def first_update(case: Case) -> float:
+    """‖Δw‖ / ‖w‖ of the first step measured, in the layer where it is largest."""
+    return max(known(_updates(case.rows[0])), default=0.0) if case.rows else 0.0
+
+
+def largest_update(case: Case) -> float:
+    """The largest ‖Δw‖ / ‖w‖ of all steps measured, over all layers."""
+    return max(known([u for row in case.rows for u in _updates(row)]), default=0.0)
+
+
+def end_loss(case: Case) -> float:
+    """The training loss over the last epochs."""
+    losses = case.curve("loss") or known(case.column("loss"))
+    return middle(losses[-3:])
+
+
+def start_loss(case: Case) -> float:
+    """The loss of the first step."""
+    losses = known(case.column("loss")) or case.curve("loss")
+    return losses[0] if losses else math.nan
+
+
+def learned(case: Case) -> float:
+    """How much of the loss of guessing is gone at the end: 0 nothing, 1 all, below 0 it grew."""
+    chance = fact(case, "chance_loss")
+    return (chance - end_loss(case)) / chance if chance > 0 else math.nan
+
+
+def still_falling(case: Case) -> float:
+    """What the last fifth of the epochs brought, as a share of all that was gained.
+
+    0.2 where the loss falls in a straight line, 0 where it has come to rest.
+    """
+    losses = case.curve("loss")
+    if len(losses) < 5:
+        return math.nan
+    fifth = max(1, len(losses) // 5)
+    gained = max(losses[0], start_loss(case)) - min(losses)
+    late = middle(losses[-2 * fifth : -fifth]) - middle(losses[-fifth:])
+    return late / gained if gained > 0 else 0.0
+
+
+def hidden_fed(case: Case, *kinds: str) -> list[int]:
+    """Positions of layers that are fed by one of these activations."""
+    return [i for i, layer in enumerate(case.layers) if i > 0 and layer.fed_by in kinds]
