@@ -1,4 +1,5 @@
 from . import data as data
+from . import diagnose as diagnose
 from . import estimators as estimators
 from . import lecture as lecture
 from . import models as models

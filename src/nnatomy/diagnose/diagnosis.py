@@ -40,7 +40,7 @@ EXPLAINS: dict[str, set[str]] = {
 """What each illness brings with it."""
 
 
-def diagnose(case: Case) -> list[Finding]:
+def findings_of(case: Case) -> list[Finding]:
     """All findings on a run, the causes first.
 
     Args:

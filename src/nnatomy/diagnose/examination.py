@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nnatomy.data.samples import TensorSamples
 from nnatomy.training.inference import outputs_of
-from nnatomy.training.objectives import Objective
+from nnatomy.training.objectives import Objective, objective_named
 from nnatomy.types import Samples
 
 _RECORDS, _RECORDS_WIDE, _WIDE = 2000, 800, 500
@@ -204,9 +204,31 @@ def examine_answers(
     for name, samples in held.items():
         outputs, answers = outputs_of(network, samples)
         facts[f"{name}_loss"] = objective.mean_loss(outputs, answers, None)
-        facts[f"{name}_score"] = objective.score(outputs, answers, None)
-        if answers.dim() == 1 and not answers.is_floating_point():
-            facts |= _classified(objective.decode(outputs).cpu().numpy(), answers.cpu().numpy())
+        facts |= answers_facts(name, outputs, answers, objective)
+    return facts
+
+
+def answers_facts(
+    name: str, outputs: Tensor, targets: Tensor, objective: Objective | None = None
+) -> dict[str, Any]:
+    """The score of answers, and for classes what `examine_answers` lists.
+
+    Args:
+        name: "train" or "valid".
+        outputs: (N, K).
+        targets: (N,) class numbers or (N, D) values.
+        objective: What decodes them; None takes softmax and R².
+    """
+    classes = targets.dim() == 1 and not targets.is_floating_point()
+    if objective is None:
+        objective = objective_named("cross_entropy" if classes else "squared")
+        if not classes and targets.dim() == 1:
+            targets = targets[:, None]
+    if not torch.isfinite(outputs).all():
+        return {}
+    facts: dict[str, Any] = {f"{name}_score": objective.score(outputs, targets, None)}
+    if classes:
+        facts |= _classified(objective.decode(outputs).cpu().numpy(), targets.cpu().numpy())
     return facts
 
 

@@ -29,6 +29,11 @@ class Listener:
         self.outputs: Tensor | None = None
         self._handles: list[RemovableHandle] = []
 
+    @property
+    def listens(self) -> bool:
+        """Whether it is listening."""
+        return bool(self._handles)
+
     def start(self) -> None:
         """Listen from now on."""
         if self._handles:

@@ -61,6 +61,10 @@ class Measuring:
         self._gradient = None if gradient is None else gradient.clone()
         self.listener.start()
 
+    def gradient_norms(self) -> list[float]:
+        """‖∂J/∂W‖ of each layer, as the gradients stand."""
+        return norms([matrix.grad for matrix in self._matrices])
+
     def measure(
         self,
         gradient: Tensor | None,
@@ -76,7 +80,7 @@ class Measuring:
         """
         fed, outputs = activations or self._heard()
         row: dict[str, Any] = {
-            "gradient": norms([matrix.grad for matrix in self._matrices]),
+            "gradient": self.gradient_norms(),
             "weight": norms(self._matrices),
             "update": self._updates(),
             "spread": [spread(matrix) for matrix in self._matrices],

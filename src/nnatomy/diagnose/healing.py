@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nnatomy.diagnose.diagnosis import diagnose
+from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
 from nnatomy.diagnose.plan import Plan, Trial, carry_out
 from nnatomy.diagnose.remedies import REMEDIES, Remedy
@@ -79,14 +79,14 @@ def heal(
     tried: set[str] = set()
     for _ in range(_ROUNDS):
         better = None
-        for finding in diagnose(current.case):
+        for finding in findings_of(current.case):
             better = _first_help(current, finding, (train, valid), attempts, tried, say)
             if better is not None:
                 break
         if better is None:
             break
         current = better
-    return Healing(before, current, tuple(attempts), tuple(diagnose(current.case)))
+    return Healing(before, current, tuple(attempts), tuple(findings_of(current.case)))
 
 
 def _first_help(
@@ -104,7 +104,7 @@ def _first_help(
         if plan is None:
             continue
         trial = carry_out(plan, *records)
-        gone = finding.check not in {f.check for f in diagnose(trial.case)}
+        gone = finding.check not in {f.check for f in findings_of(trial.case)}
         reference = best or current
         kept = _helps(finding, reference, trial, gone=gone, first=best is None)
         attempts.append(
