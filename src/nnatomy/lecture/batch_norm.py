@@ -119,7 +119,7 @@ def _effect(groups: tuple[list[Session], list[Session]]) -> Row:
 
 
 def _printed_table() -> list[Row]:
-    reason = "trained on 1.2 million ImageNet photographs for millions of steps on many GPUs"
+    reason = "trained on 1.2 million ImageNet photographs for millions of steps"
     steps = [
         out_of_reach("P6", f"{name}: million steps to 72.2 %", value, reason)
         for name, value in PRINTED_STEPS.items()

@@ -76,7 +76,7 @@ def deep_networks() -> Experiment:
         "DeepFace (Taigman et al. 2014) was trained on four million photographs that are not "
         "public; the figures are the paper's"
     )
-    people = "an experiment with people, reported in the same paper"
+    people = "not computable here; the figure is the slide's"
     not_here = "a count of a data set that is not shipped with this program"
     return Experiment(
         [
