@@ -114,9 +114,38 @@ def test_an_erratum_needs_a_difference() -> None:
 
 
 def test_penalties() -> None:
-    assert set(found(penalties.penalties())) == {"agrees"}
+    rows = penalties.penalties().rows
+    assert {row.verdict for row in rows} == {"agrees"}
     # Without a penalty a flat loss moves nothing.
-    assert penalties.penalized_step(0.0, 0.0) == [0.5, -2.0, 0.0]
+    assert penalties.penalized(0.0, 0.0) == [0.5, -2.0, 0.0]
+    assert "a deviation" in rows[2].reason
+
+
+def test_penalized_weights_are_those_of_a_plain_loop() -> None:
+    """Under L1 most weights end within a step of zero, and no weight under L2 has to."""
+    train, _ = penalties.few_noisy_points()
+    x, t = train.inputs.float(), train.targets
+    torch.manual_seed(0)
+    network = penalties.MLP(2, 2, hidden=(32, 32), init="he_normal")
+    matrices = [p for p in network.parameters() if p.dim() == 2]
+    v = [torch.zeros_like(p) for p in network.parameters()]
+    for epoch in range(60):
+        rate = 0.05 * 0.5 * (1 + np.cos(np.pi * epoch / 3000))
+        loss = torch.nn.functional.cross_entropy(network(x), t)
+        loss = loss + 1.0 / (2 * 80) * sum(p.abs().sum() for p in matrices)
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        with torch.no_grad():
+            for p, g, velocity in zip(network.parameters(), gradients, v, strict=True):
+                velocity.mul_(0.9).add_(rate * g)
+                p.sub_(velocity)
+    torch.manual_seed(0)
+    other = penalties.MLP(2, 2, hidden=(32, 32), init="he_normal")
+    session = penalties.Session(other, train, settings=penalties._SETTINGS)
+    assert session.settings.epochs == 3000
+    expected = torch.cat([p.detach().flatten() for p in matrices]).abs().sum().item()
+    short = penalties.replace(penalties._SETTINGS, l1=1.0)
+    found = _stopped_after(other, train, short, 60)
+    assert found == pytest.approx(expected, rel=0.02)
 
 
 def test_batch_normalization() -> None:

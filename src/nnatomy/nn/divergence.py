@@ -10,7 +10,8 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     """KL(p ‖ q) = Σ_k p_k log(p_k / q_k), the nats lost by taking q for p.
 
     It is the cross-entropy of p and q minus the entropy of p; 0 where p_k = 0, and infinite where
-    q_k = 0 < p_k; NaN where a value is NaN or negative, which no probability is. Source: Kullback and Leibler 1951, Annals of Mathematical Statistics 22.
+    q_k = 0 < p_k. NaN where a value is NaN or negative, which no probability is.
+    Source: Kullback and Leibler 1951, Annals of Mathematical Statistics 22.
 
     Shape: p (..., K), q (..., K), each summing to 1 over k -> (...).
     """
