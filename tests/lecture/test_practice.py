@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from nnatomy.lecture import batch_norm, circles, optimizers, penalties, schemes
+from nnatomy.lecture import batch_norm, circles, optimizers, penalties, printed_rules, schemes
 from nnatomy.lecture.experiment import Experiment
+from nnatomy.lecture.printed_rules import START
 
 
 def found(experiment: Experiment) -> list[str]:
@@ -96,20 +99,78 @@ def test_descent_by_batches() -> None:
     h = 1e-6
     point = np.array([0.3, -0.7])
     slope = [
-        (optimizers.valley(point + h * e) - optimizers.valley(point - h * e)) / (2 * h)
+        (printed_rules.valley(point + h * e) - printed_rules.valley(point - h * e)) / (2 * h)
         for e in np.eye(2)
     ]
-    np.testing.assert_allclose(optimizers.valley_slope(point), slope, rtol=1e-6)
+    np.testing.assert_allclose(printed_rules.valley_slope(point), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("iterates", "by_hand"),
+    [
+        # From (-4, 2) the slope is (-4, 40); the values were worked out by hand.
+        (
+            printed_rules.printed_momentum(START, printed_rules.valley_slope, lr=0.02),
+            [(-4.08, 2.8), (-4.2336, 4.64)],
+        ),
+        (
+            printed_rules.printed_adagrad(START, printed_rules.valley_slope, lr=1.0),
+            [(-3.0, 1.0), (-2.535166, 0.950062)],
+        ),
+        (
+            printed_rules.printed_rmsprop(
+                START, printed_rules.valley_slope, lr=1.0, epsilon=1e-6, roots=1
+            ),
+            [(-0.837722, -1.162278), (-0.156034, 0.489563)],
+        ),
+        (
+            printed_rules.printed_rmsprop(START, printed_rules.valley_slope, lr=0.1),
+            [(-3.644345, 0.875316), (-3.361811, 0.393748)],
+        ),
+        (
+            printed_rules.printed_adam(START, printed_rules.valley_slope, lr=0.4),
+            [(-3.6, 1.6), (-3.201649, 1.204750)],
+        ),
+    ],
+)
+def test_printed_rules_by_hand(
+    iterates: Iterator[np.ndarray], by_hand: list[tuple[float, float]]
+) -> None:
+    for expected in by_hand:
+        np.testing.assert_allclose(next(iterates), expected, atol=1e-5)
 
 
 def test_optimizer_rows() -> None:
     rows = optimizers.optimizers().rows
-    assert [row.verdict for row in rows] == ["agrees", *["erratum"] * 5, "agrees"]
+    assert [row.verdict for row in rows] == ["agrees", *["erratum"] * 6, "agrees"]
     assert all(row.reason for row in rows)
+    assert rows[1].computed == [0.1]
+
+
+def test_no_best_rate_lies_on_the_edge_of_the_grid() -> None:
+    for rule in optimizers.RULES:
+        assert optimizers.GRID[0] < optimizers.best_rate(rule) < optimizers.GRID[-1], rule
+
+
+def test_plain_descent_on_digits_is_that_of_a_loop() -> None:
+    train, _ = optimizers.digit_samples(1000, 1)
+    torch.manual_seed(1)
+    network = optimizers.MLP(64, 10, hidden=(32,))
+    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    for epoch in range(10):
+        losses = []
+        for chosen in optimizers.permutation(1000, 1, epoch).split(64):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(train.inputs[chosen]), train.targets[chosen])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item() * len(chosen))
+    ours = optimizers.last(optimizers.sessions_at("sgd")[1.0], "loss")[1]
+    assert ours == pytest.approx(sum(losses) / 1000, rel=0.05)
 
 
 def test_an_erratum_needs_a_difference() -> None:
-    row = optimizers._erratum("x", "y", np.ones(2), np.ones(2), "")
+    row = printed_rules.erratum_of("x", "y", np.ones(2), np.ones(2), "")
     assert row.verdict == "agrees"
 
 
@@ -121,31 +182,27 @@ def test_penalties() -> None:
     assert "a deviation" in rows[2].reason
 
 
-def test_penalized_weights_are_those_of_a_plain_loop() -> None:
-    """Under L1 most weights end within a step of zero, and no weight under L2 has to."""
+@pytest.mark.parametrize(("name", "power"), [("L1", 1), ("L2", 2)])
+def test_penalized_weights_are_those_of_a_plain_loop(name: str, power: int) -> None:
     train, _ = penalties.few_noisy_points()
     x, t = train.inputs.float(), train.targets
     torch.manual_seed(0)
     network = penalties.MLP(2, 2, hidden=(32, 32), init="he_normal")
-    matrices = [p for p in network.parameters() if p.dim() == 2]
-    v = [torch.zeros_like(p) for p in network.parameters()]
-    for epoch in range(60):
-        rate = 0.05 * 0.5 * (1 + np.cos(np.pi * epoch / 3000))
-        loss = torch.nn.functional.cross_entropy(network(x), t)
-        loss = loss + 1.0 / (2 * 80) * sum(p.abs().sum() for p in matrices)
-        gradients = torch.autograd.grad(loss, list(network.parameters()))
-        with torch.no_grad():
-            for p, g, velocity in zip(network.parameters(), gradients, v, strict=True):
-                velocity.mul_(0.9).add_(rate * g)
-                p.sub_(velocity)
-    torch.manual_seed(0)
-    other = penalties.MLP(2, 2, hidden=(32, 32), init="he_normal")
-    session = penalties.Session(other, train, settings=penalties._SETTINGS)
-    assert session.settings.epochs == 3000
-    expected = torch.cat([p.detach().flatten() for p in matrices]).abs().sum().item()
-    short = penalties.replace(penalties._SETTINGS, l1=1.0)
-    found = _stopped_after(other, train, short, 60)
-    assert found == pytest.approx(expected, rel=0.02)
+    parameters = list(network.parameters())
+    matrices = [p for p in parameters if p.dim() == 2]
+    optimizer = torch.optim.SGD(parameters, lr=0.05, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3000)
+    for _ in range(3000):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(network(x), t)
+        (loss + 1.0 / (2 * 80) * sum(p.abs().pow(power).sum() for p in matrices)).backward()
+        optimizer.step()
+        schedule.step()
+    by_loop = torch.cat([p.detach().flatten() for p in matrices]).abs().numpy()
+    ours = np.abs(penalties.weights_of(penalties.trained()[name])[0])
+    assert ours.sum() == pytest.approx(by_loop.sum(), rel=0.05)
+    for threshold in penalties.THRESHOLDS[:2]:
+        assert (ours < threshold).mean() == pytest.approx((by_loop < threshold).mean(), abs=0.03)
 
 
 def test_batch_normalization() -> None:

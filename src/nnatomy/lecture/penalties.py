@@ -123,10 +123,10 @@ def _sizes(weights: dict[str, NDArray[np.float64]]) -> list[Row]:
             # L1 makes zeros: the threshold does not matter. Under L2 it does.
             bool(below[1, 2] > 0.99 * below[1, 0] and below[2, 2] < 0.5 * below[2, 0]),
             " / ".join(", ".join(f"{v:.3f}" for v in row) for row in below),
-            reason="80 noisy points, 2 × 32 units, 3,000 updates, mean of three starts, λ = 1, where L1 and L2 "
-            "fit the points about equally; "
-            "under L2 a weight that is of no use shrinks by a fixed share in each step and never "
-            "is zero, so that more updates shift its counts",
+            reason="80 noisy points, 2 × 32 units, 3,000 updates, mean of three starts, λ = 1, "
+            "where L1 and L2 fit the points about equally; under L2 a weight that is of no use "
+            "shrinks by a fixed share in each step and never is zero, so that more updates shift "
+            "its counts",
         ),
         claim(
             "P5",
