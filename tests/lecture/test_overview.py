@@ -223,3 +223,21 @@ def test_overfitting_and_dropout_rows() -> None:
     assert set(verdicts(dropout.dropout())) == {"agrees"}
     train, valid = dropout.few_noisy_points()
     assert (len(train), len(valid)) == (80, 1000)
+
+
+def test_the_large_network_by_a_plain_loop() -> None:
+    train, valid = dropout.few_noisy_points()
+    torch.manual_seed(2)
+    network = dropout.MLP(2, 2, hidden=(256, 256), init="he_normal")
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.005)
+    loss_of = nn.functional.cross_entropy
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = loss_of(network(train.inputs.float()), train.targets)
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        held_out = loss_of(network(valid.inputs.float()), valid.targets).item()
+    session = dropout.sessions_of(256, 0.0)[2]
+    assert dropout.last([session], "loss")[0] == pytest.approx(loss.item(), rel=0.2)
+    assert dropout.last([session], "valid_loss")[0] == pytest.approx(held_out, rel=0.1)

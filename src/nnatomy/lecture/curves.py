@@ -37,3 +37,8 @@ def draw_starts(axes: Axes, curves: NDArray[np.float64], name: str, color: str) 
     axes.plot(epochs, curves.T, color=color, alpha=0.25, linewidth=1.2)
     axes.plot(epochs, mean, color=color)
     return float(epochs[-1]), float(mean[-1]), name, color
+
+
+def lower_in(one: NDArray[np.float64], other: NDArray[np.float64]) -> str:
+    """In how many starts, paired, the one is lower than the other; in words."""
+    return f"lower in {int((one < other).sum())} of {len(one)} starts"
