@@ -79,8 +79,8 @@ def test_time_errors() -> list[float]:
     gamma, beta = torch.ones(3).double(), torch.zeros(3).double()
     for x in batches():
         with torch.no_grad():
-            layer.weight += 0.1 * torch.randn(3, generator=generator)
-            layer.bias += 0.1 * torch.randn(3, generator=generator)
+            layer.weight.add_(torch.randn(3, generator=generator), alpha=0.1)
+            layer.bias.add_(torch.randn(3, generator=generator), alpha=0.1)
             layer(x)
         done = batch_norm_training(x, layer.weight, layer.bias)
         mean, variance = running_averages(mean, variance, done)

@@ -149,5 +149,5 @@ def _figure(networks: list[MLP], reached: list[float]) -> Figure:
         "Two spirals learned by one layer of tanh units; the share of training points on the "
         "right side.",
         draw,
-        (15.0, 11.0),
+        (15.0, 9.5),
     )

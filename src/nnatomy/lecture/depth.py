@@ -194,7 +194,7 @@ def _curves_figure(name: str, activation: str) -> Figure:
         label_ends(axes, ends)
 
     titles = {
-        "sigmoid": "Deep sigmoid networks do not even fit what they train on",
+        "sigmoid": "Deep sigmoid networks: not even a fit after 20 epochs",
         "relu": "With ReLU the same depths train",
     }
     return Figure(

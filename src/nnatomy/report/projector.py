@@ -30,13 +30,15 @@ PROJECTOR: dict[Any, Any] = {
     "svg.hashsalt": "nnatomy",
 }
 
-_GAP = 0.065
+_GAP, _MOVED = 0.065, 0.015
+_STROKE = {"arrowstyle": "-", "linewidth": 1, "relpos": (0.0, 0.5), "shrinkA": 1, "shrinkB": 1}
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Write each line's name where it ends, moved apart where ends are close.
 
-    A name that had to move is joined to its line's end by a thin stroke.
+    Where a name had to move, all of them stand a little farther out, and thin strokes join those
+    that moved to the ends of their lines.
 
     Args:
         axes: With its limits and scale as they will be.
@@ -44,22 +46,25 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     """
     low, high = sorted(axes.get_ylim())
     to_axes = axes.transData + axes.transAxes.inverted()
-    inside = [(x, min(max(y, low), high), n, c) for x, y, n, c in ends]
-    places = sorted((*map(float, to_axes.transform((x, y))), n, c) for x, y, n, c in inside)
-    places.sort(key=lambda place: place[1])
-    heights = spread_out([place[1] for place in places])
-    for (x, y, name, color), height in zip(places, heights, strict=True):
-        moved = abs(height - y) > 0.015
+    places = []
+    for x, y, name, color in ends:
+        across, up = to_axes.transform((x, min(max(y, low), high)))
+        places.append((float(up), float(across), name, color))
+    places.sort()
+    heights = spread_out([place[0] for place in places])
+    apart = any(abs(h - place[0]) > _MOVED for h, place in zip(heights, places, strict=True))
+    for (y, x, name, color), height in zip(places, heights, strict=True):
+        moved = abs(height - y) > _MOVED
         axes.annotate(
             name,
             (x, y),
             xycoords="axes fraction",
-            xytext=(max(x, 1.0) + (0.05 if moved else 0.01), height),
+            xytext=(max(x, 1.0) + (0.05 if apart else 0.01), height),
             textcoords="axes fraction",
             va="center",
             color=color,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 1} if moved else None,
+            arrowprops=dict(_STROKE, color=color) if moved else None,
         )
 
 
