@@ -79,6 +79,7 @@ def test_largest_step_size() -> None:
     rows = descent.step_size().rows
     assert [row.verdict for row in rows] == ["agrees", "agrees", "erratum", *["agrees"] * 4]
     assert rows[2].computed == [1.0, 0.2, 4.0]
+    assert descent.bound("O4", "0 < α < 1", (2.0,), "2").verdict == "agrees"
     steep = path("sgd", [2.0], lambda w: 10.0 * w, 25, lr=0.5)
     assert abs(steep[-1, 0]) > 1e15  # the slide's bound does not hold at curvature 10
 
