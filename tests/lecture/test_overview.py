@@ -22,6 +22,7 @@ from nnatomy.lecture import (
     xor,
 )
 from nnatomy.lecture.experiment import Experiment
+from nnatomy.training.order import permutation
 from nnatomy.training.update_rules import path
 
 
@@ -68,6 +69,8 @@ def test_perceptron_rows() -> None:
 def test_units_and_losses_agree() -> None:
     assert set(verdicts(units.activations())) == {"agrees"}
     assert set(verdicts(units.losses())) == {"agrees"}
+    words = " ".join(row.what for row in units.activations().rows)
+    assert all(name in words for name in ("leaky_relu", "elu", "gelu", "softmax"))
 
 
 def test_largest_step_size() -> None:
@@ -75,6 +78,8 @@ def test_largest_step_size() -> None:
     assert descent.diverges(1.001)
     rows = descent.step_size().rows
     assert [row.verdict for row in rows] == ["agrees", "agrees", "erratum", *["agrees"] * 4]
+    assert rows[2].computed == [1.0, 0.2, 4.0]
+    assert descent.bound("O4", "0 < α < 1", (2.0,), "2").verdict == "agrees"
     steep = path("sgd", [2.0], lambda w: 10.0 * w, 25, lr=0.5)
     assert abs(steep[-1, 0]) > 1e15  # the slide's bound does not hold at curvature 10
 
@@ -139,6 +144,9 @@ def test_stop_rules_stop_for_their_own_reason() -> None:
     assert "weights hardly change" in rows[1].reason
     assert "error rate reached" in rows[2].reason
     assert all(0 < int(str(row.computed)) < 300 for row in rows[1:3])
+    best, done = stop_rules.early_stopping().rules.best_epoch, stop_rules.early_stopping().epoch
+    assert rows[4].computed == [best, done]
+    assert done == best + 21
     assert rows[3].computed == [200, 7, 1]  # 200 records: one by one, in batches of 32, at once
 
 
@@ -154,9 +162,13 @@ def test_back_propagation_rows() -> None:
         "agrees",
         *["erratum"] * 5,
         *["agrees"] * 4,
-        "erratum",
-        "agrees",
+        *["erratum"] * 2,
+        *["agrees"] * 2,
     ]
+    # By hand: (ŷ - 1) h1 (1 - h1) = 0.913484 · 0.731059 · 0.268941 = 0.179603; halves are inputs.
+    # a1 = 1 makes a (1 - a) zero.
+    assert rows[11].computed == "0.0898, 0.0898, 0.1796; 0.0000, 0.0000, 0.0000"
+    assert o7.by_fit().output == pytest.approx([0.933219, 0.983336, 0.908652], abs=1e-6)
     own = rows[10]
     assert own.computed == pytest.approx([0.008, 1.008, -1.984], abs=5e-4)
 
@@ -174,6 +186,27 @@ def test_capacity() -> None:
     points, labels = capacity.spiral_points()
     assert points.shape == (400, 2)
     assert set(labels) == {0, 1}
+    assert capacity.percent(0.995) == "99.5 %"
+    assert capacity.percent(1.0) == "100 %"
+
+
+def test_one_hidden_unit_on_spirals_is_that_of_a_plain_loop() -> None:
+    points, labels = capacity.spiral_points()
+    x, t = torch.tensor(2 * points).float(), torch.tensor(labels).float()
+    losses = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        network = capacity.MLP(2, 1, hidden=(1,), activation="tanh", init="xavier_normal")
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+        for _ in range(1500):
+            optimizer.zero_grad()
+            loss = nn.functional.binary_cross_entropy_with_logits(network(x)[:, 0], t)
+            loss.backward()
+            optimizer.step()
+        losses.append(loss.item())
+    row = capacity.capacity().rows[0]
+    assert isinstance(row.computed, list)
+    assert row.computed[0] == pytest.approx(min(losses), abs=2e-3)
 
 
 def test_gradients_of_layers_are_those_of_a_backward_pass() -> None:
@@ -187,8 +220,9 @@ def test_gradients_of_layers_are_those_of_a_backward_pass() -> None:
 
 
 def test_sigmoid_gradients_vanish_as_its_derivative_says() -> None:
-    # g' <= 1/4: 18 layers down the gradient has shrunk at least by what Xavier's weights leave.
-    assert depth.ratio("sigmoid", 20) < 0.5**18
+    # From the last hidden layer down to the first there are 19 factors g' <= 1/4, and Xavier's
+    # matrices keep the length of random vectors on average; one factor is left for the rest.
+    assert depth.ratio("sigmoid", 20) < 0.25**18
     assert 0.2 < depth.ratio("relu", 20) < 5
 
 
@@ -196,6 +230,29 @@ def test_depth_rows() -> None:
     rows = depth.vanishing_gradients().rows
     assert [row.verdict for row in rows] == ["agrees", "not reproducible here", "agrees"]
     assert set(verdicts(depth.relu_remedy())) == {"agrees"}
+
+
+def test_two_sigmoid_layers_are_those_of_a_plain_loop() -> None:
+    train, _ = depth.digit_samples(1000, 1)
+    network = depth.build("sigmoid", 2, 1)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.001)
+    for epoch in range(20):
+        total = 0.0
+        for chosen in permutation(1000, 1, epoch).split(64):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(train.inputs[chosen]), train.targets[chosen])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(chosen)
+    assert depth.trained("sigmoid", 0.001)[0, 1, -1] == pytest.approx(total / 1000, rel=1e-3)
+
+
+def test_a_deep_sigmoid_network_at_its_best_only_guesses() -> None:
+    # The best constant answer costs the entropy of the classes, nearly log 10.
+    train, _ = depth.digit_samples(1000, 1)
+    shares = torch.bincount(train.targets) / 1000
+    entropy = -(shares * shares.log()).sum().item()
+    assert depth.best_curves("sigmoid")[-1][:, -1].mean() == pytest.approx(entropy, abs=5e-3)
 
 
 def test_pretraining_changes_the_layers_it_trains_only() -> None:
@@ -214,7 +271,25 @@ def test_pretraining_changes_the_layers_it_trains_only() -> None:
 
 
 def test_pretraining_rows() -> None:
-    assert set(verdicts(pretraining.layerwise())) == {"agrees"}
+    rows = pretraining.layerwise().rows
+    assert [row.verdict for row in rows] == [*["agrees"] * 3, "not reproducible here"]
+
+
+def test_reconstruction_is_measured_before_and_after() -> None:
+    train, _ = depth.digit_samples(200, 1)
+    network = pretraining.build(0)
+    errors = pretraining.pretrain(network, train.inputs)
+    # Before, the answer has nothing to do with the record: the error is that of answering 0, and a
+    # little more, as the random answer is not 0.
+    of_zero = 0.5 * train.inputs.square().sum(1).mean().item()
+    assert of_zero < errors[0][0] < 1.3 * of_zero
+    # No linear undoing of the first layer's code can be better than least squares.
+    with torch.no_grad():
+        code = network.features[1](network.features[0](train.inputs)).double()
+        code = torch.cat([code, torch.ones(200, 1)], 1)
+        best = torch.linalg.lstsq(code, train.inputs.double()).solution
+        least = 0.5 * (code @ best - train.inputs).square().sum(1).mean().item()
+    assert least <= errors[0][1] < errors[0][0]
 
 
 def test_overfitting_and_dropout_rows() -> None:
@@ -222,3 +297,21 @@ def test_overfitting_and_dropout_rows() -> None:
     assert set(verdicts(dropout.dropout())) == {"agrees"}
     train, valid = dropout.few_noisy_points()
     assert (len(train), len(valid)) == (80, 1000)
+
+
+def test_the_large_network_by_a_plain_loop() -> None:
+    train, valid = dropout.few_noisy_points()
+    torch.manual_seed(2)
+    network = dropout.MLP(2, 2, hidden=(256, 256), init="he_normal")
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.005)
+    loss_of = nn.functional.cross_entropy
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = loss_of(network(train.inputs.float()), train.targets)
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        held_out = loss_of(network(valid.inputs.float()), valid.targets).item()
+    session = dropout.sessions_of(256, 0.0)[2]
+    assert dropout.last([session], "loss")[0] == pytest.approx(loss.item(), rel=0.2)
+    assert dropout.last([session], "valid_loss")[0] == pytest.approx(held_out, rel=0.1)

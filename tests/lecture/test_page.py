@@ -7,12 +7,15 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
 from nnatomy.errors import RunError
 from nnatomy.lecture.catalog import EXPERIMENTS
 from nnatomy.lecture.page import drawn, words_of, write_page
+from nnatomy.report.projector import spread_out
 
 ITEMS = ("O1", "O2", "O4", "O5", "O7", "P1")
 
@@ -75,3 +78,32 @@ def test_words() -> None:
     assert words_of([1.0, -0.25]) == "1, -0.25"
     assert words_of(0.123456789) == "0.12346"
     assert words_of("text") == "text"
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([0.2, 0.5, 0.9], [0.2, 0.5, 0.9]),
+        ([0.5, 0.5, 0.5], [0.4, 0.5, 0.6]),  # both ways from where they would be
+        ([0.0, 0.0], [0.0, 0.1]),  # never below the axes
+        ([0.95, 1.0], [0.9, 1.0]),
+        ([0.3, 0.36, 0.8], [0.28, 0.38, 0.8]),
+    ],
+)
+def test_names_are_moved_apart_as_little_as_can_be(
+    places: list[float], expected: list[float]
+) -> None:
+    assert spread_out(places, 0.1) == pytest.approx(expected)
+
+
+def test_no_figure_leaves_a_curve_out() -> None:
+    """Every line with finite values has a part inside of its axes."""
+    for item in ("O12", "P2", "P3", "P4"):
+        for figure in EXPERIMENTS[item]().figures:
+            canvas = Canvas(figsize=figure.size)
+            figure.draw(canvas)
+            for axes in canvas.axes:
+                low, high = axes.get_ylim()
+                for line in axes.get_lines():
+                    y = np.asarray(line.get_ydata(), dtype=float)
+                    assert ((y >= low) & (y <= high)).any(), (figure.name, line)

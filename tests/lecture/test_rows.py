@@ -9,7 +9,7 @@ import torch
 from nnatomy.errors import SettingError
 from nnatomy.lecture.catalog import EXPERIMENTS, run_item
 from nnatomy.lecture.items import ITEMS, chosen_items
-from nnatomy.lecture.row import claim, compare, same
+from nnatomy.lecture.row import claim, compare, counts, same
 
 LIGHT = ("O1", "O2", "O3", "O4", "O5", "O7", "O8", "O9")
 
@@ -52,6 +52,21 @@ def test_a_claim_that_fails_does_not_agree() -> None:
     assert claim("O6", "x", True, 1.0).verdict == "agrees"
 
 
+def test_a_claim_that_fails_says_so() -> None:
+    assert "does not bear it out" in claim("O6", "x", False, 1.0).reason
+    assert "3 starts" in claim("O6", "x", False, 1.0, reason="3 starts").reason
+
+
+def test_checks_of_our_own_are_counted_apart() -> None:
+    rows = [
+        claim("O6", "x", True, 1.0, slide="words"),
+        claim("O6", "y", True, 1.0),
+        claim("O6", "z", False, 1.0),
+        compare("O7", "h", slide=1.0, computed=2.0, erratum="sign"),
+    ]
+    assert list(counts(rows).values()) == [1, 1, 1, 1]
+
+
 def test_every_item_has_an_experiment() -> None:
     assert list(EXPERIMENTS) == list(ITEMS)
 
@@ -72,6 +87,7 @@ def test_experiments_give_rows_of_their_item_and_the_same_twice(item: str) -> No
     for row in first.rows:
         assert row.what
         assert row.verdict == "agrees" or row.reason
+        assert row.slide is None or row.slide
 
 
 def test_an_item_leaves_the_random_state_alone() -> None:

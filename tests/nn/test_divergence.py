@@ -51,3 +51,14 @@ def test_gradient_is_finite_where_both_are_zero() -> None:
     kl_divergence(p, q).backward()
     assert torch.isfinite(p.grad).all()
     assert q.grad.tolist() == pytest.approx([0.0, -0.8, -1.2])
+
+
+def test_what_is_no_probability_gives_nan() -> None:
+    for p, q in (
+        ([math.nan, 1.0], [0.5, 0.5]),
+        ([0.0, 1.0], [math.nan, 0.5]),
+        ([-0.5, 1.5], [0.5, 0.5]),
+        ([-0.5, 1.5], [-0.5, 1.5]),
+        ([0.0, 1.0], [-0.5, 1.5]),
+    ):
+        assert math.isnan(kl_divergence(torch.tensor(p), torch.tensor(q)).item())

@@ -95,7 +95,15 @@ def test_limits(
 def test_early_stopping_says_of_what(valid: float | None, monitor: Any, what: str) -> None:
     rules = StopRules(Settings(patience=1, monitor=monitor), waited=2)
     reason = rules.reason(row(5, 1.0) | {"valid_loss": valid}, None)
-    assert reason == f"early stopping: no better {what} in 1 epochs"
+    assert reason == f"early stopping: no better {what} in 2 epochs"
+
+
+def test_a_loss_that_is_no_number_is_never_the_best() -> None:
+    rules = StopRules(Settings(patience=3, tol=0.0))
+    nan = float("nan")
+    best = [rules.note(row(i, value)) for i, value in enumerate([nan, 2.0, nan, 1.0, nan], 1)]
+    assert best == [False, True, False, True, False]
+    assert (rules.best, rules.best_epoch, rules.waited) == (1.0, 4, 1)
 
 
 @pytest.mark.parametrize("at", range(7))

@@ -105,3 +105,13 @@ def test_the_bias_is_the_last_column(intercept):
     assert rule.weights.shape == (1, 3 + intercept)
     extended = rule.extended(np.full((2, 3), 5.0))
     np.testing.assert_array_equal(extended[:, 3:], np.ones((2, int(intercept))))
+
+
+def test_a_record_of_weight_zero_is_not_there():
+    rule = PerceptronRule(1, 2)
+    records, signs = rule.extended(np.array([[1.0, 0.0], [0.0, 1.0]])), np.array([[1.0], [-1.0]])
+    seen = rule.learn(records, signs, np.arange(2), np.array([0.0, 1.0]))
+    assert (seen.mistakes, seen.loss) == (1, 0.0)  # the second one's, from the boundary
+    assert rule.weights.tolist() == [[0.0, -1.0, -1.0]]
+    for _ in range(3):
+        assert rule.learn(records, signs, np.arange(2), np.array([0.0, 1.0])).mistakes == 0

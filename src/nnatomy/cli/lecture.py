@@ -76,13 +76,14 @@ def _print_table(rows: list[Row]) -> None:
     from rich.text import Text
 
     from nnatomy.lecture.page import words_of
+    from nnatomy.lecture.row import counts
 
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for name, ratio in (("id", None), ("what", 6), ("slide", 3), ("computed", 3), ("verdict", 4)):
         table.add_column(name, ratio=ratio, overflow="fold", vertical="top")
     for row in rows:
         verdict = Text(row.verdict, style=_COLORS[row.verdict])
-        if row.verdict == "erratum":
+        if row.reason:
             verdict.append(f": {row.reason}", style="default")
         table.add_row(
             row.id, Text(row.what), Text(words_of(row.slide)), Text(words_of(row.computed)), verdict
@@ -90,5 +91,4 @@ def _print_table(rows: list[Row]) -> None:
     table.expand = True
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     console.print(table)
-    counts = [f"{sum(row.verdict == v for row in rows)} {v}" for v in _COLORS]
-    console.print(Text(", ".join(counts)))
+    console.print(Text(", ".join(f"{count} {words}" for words, count in counts(rows).items())))

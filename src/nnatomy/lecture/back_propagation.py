@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from nnatomy.data.samples import TensorSamples
 from nnatomy.lecture.experiment import Experiment, Figure
+from nnatomy.lecture.plane import sigmoid
 from nnatomy.lecture.row import Row, claim, compare
+from nnatomy.models.mlp import MLP
+from nnatomy.training.fit import fit
+from nnatomy.training.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -63,7 +69,7 @@ def step(*, sigmoid_sign: float = -1.0, toward: float = 1.0) -> Step:
         toward: -1 for the slide's update away from the target.
     """
     a = HIDDEN @ X
-    h = 1 / (1 + np.exp(sigmoid_sign * a))
+    h = sigmoid(-sigmoid_sign * a)
     predicted = float(OUTPUT @ [*h, 1.0])
     error = toward * RATE * (TARGET - predicted)
     output = OUTPUT + error * np.array([*h, 1.0])
@@ -93,7 +99,8 @@ def by_autograd() -> Step:
 def back_propagation() -> Experiment:
     """The slide's numbers, what its own wrong rule gives, what is right, and autograd."""
     right, own = step(), step(sigmoid_sign=1.0, toward=-1.0)
-    return Experiment([*_right(right), *_own_rule(own), _agreement(right)], [_figure()])
+    rows = [*_right(right), *_own_rule(own), _general(right), _agreement(right), _network(right)]
+    return Experiment(rows, [_figure()])
 
 
 def _rounded(values: NDArray[np.float64] | float) -> list[float]:
@@ -136,16 +143,69 @@ def _own_rule(own: Step) -> list[Row]:
     ]
 
 
-def _agreement(right: Step) -> Row:
-    other = by_autograd()
-    pairs = (
-        (right.a, other.a),
-        (right.h, other.h),
-        (right.predicted, other.predicted),
-        (right.output, other.output),
-        (right.hidden, other.hidden),
+def _general(right: Step) -> Row:
+    """The general formula of the slide before, (y - ŷ) w a (1 - a) x, y being the output there."""
+    error = right.predicted - TARGET
+    gradient = error * OUTPUT[0] * right.h[0] * (1 - right.h[0]) * X
+    printed = error * OUTPUT[0] * right.a[0] * (1 - right.a[0]) * X
+    wrong = not np.allclose(gradient, printed, atol=_DIGIT)
+    values = [", ".join(f"{v + 0:.4f}" for v in vector) for vector in (gradient, printed)]
+    return Row(
+        "O7",
+        "gradient of h1's weights for x1, x2, bias; by the general formula as printed",
+        "(y_k - ŷ_k) w_j a_j (1 - a_j) x_ki",
+        "; ".join(values),
+        "erratum" if wrong else "agrees",
+        "a (1 - a) should be h (1 - h); the chain rule before it has ∂y/∂w_j where ∂y/∂h_j = w_j "
+        "is meant, and its y is the output, which is ŷ elsewhere",
     )
-    gap = max(float(np.abs(np.subtract(one, two)).max()) for one, two in pairs)
+
+
+def by_fit() -> Step:
+    """The same step by the network and the training that everybody uses."""
+    network = MLP(2, 1, hidden=(2,), activation="sigmoid").double()
+    first, last = network.features[0], network.head
+    assert isinstance(first, nn.Linear)
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor(HIDDEN[:, :2]))
+        first.bias.copy_(torch.tensor(HIDDEN[:, 2]))
+        last.weight.copy_(torch.tensor(OUTPUT[None, :2]))
+        last.bias.copy_(torch.tensor(OUTPUT[2:]))
+        x = torch.tensor(X[None, :2])
+        a, predicted = first(x)[0], network(x).item()
+    record = TensorSamples(x, torch.tensor([[TARGET]], dtype=torch.float64))
+    settings = Settings(epochs=1, batch_size=1, optimizer="sgd", lr=RATE, device="cpu")
+    fit(network, record, objective="squared", settings=settings)
+    hidden = torch.cat([first.weight, first.bias[:, None]], 1).detach().numpy()
+    output = torch.cat([last.weight[0], last.bias]).detach().numpy()
+    return Step(a.numpy(), torch.sigmoid(a).numpy(), predicted, output, hidden)
+
+
+def _network(right: Step) -> Row:
+    gap = _gap(right, by_fit())
+    return claim(
+        "O7",
+        "the network mlp trained by fit for this one step: largest difference from the right "
+        "numbers",
+        gap < 1e-6,
+        f"{gap:.1e}",
+        reason="optimizer sgd, objective squared, one record",
+    )
+
+
+def _gap(one: Step, other: Step) -> float:
+    pairs = (
+        (one.a, other.a),
+        (one.h, other.h),
+        (one.predicted, other.predicted),
+        (one.output, other.output),
+        (one.hidden, other.hidden),
+    )
+    return max(float(np.abs(np.subtract(*pair)).max()) for pair in pairs)
+
+
+def _agreement(right: Step) -> Row:
+    gap = _gap(right, by_autograd())
     return claim(
         "O7",
         "all right numbers: largest difference from autograd",
@@ -163,7 +223,7 @@ def loss_along(*, sigmoid_sign: float, toward: float, rates: NDArray[np.float64]
         share = rate / RATE
         hidden = HIDDEN + share * (done.hidden - HIDDEN)
         output = OUTPUT + share * (done.output - OUTPUT)
-        h = 1 / (1 + np.exp(-(hidden @ X)))
+        h = sigmoid(hidden @ X)
         losses.append(0.5 * (TARGET - float(output @ [*h, 1.0])) ** 2)
     return losses
 

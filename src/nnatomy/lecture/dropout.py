@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nnatomy.data.samples import TensorSamples
 from nnatomy.data.toy import moons
+from nnatomy.lecture.curves import columns, draw_starts, last, lower_in
 from nnatomy.lecture.experiment import Experiment, Figure
 from nnatomy.lecture.plane import points_of
-from nnatomy.lecture.row import claim
+from nnatomy.lecture.row import Row, claim
 from nnatomy.models.mlp import MLP
 from nnatomy.training.many import fit_many
 from nnatomy.training.session import Session
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _SEEDS = 5
+_SMALL, _LARGE = 8, 256
 _SETTINGS = Settings(epochs=400, batch_size=None, lr=0.005, device="cpu")
 
 
@@ -33,103 +38,106 @@ def few_noisy_points() -> tuple[TensorSamples, TensorSamples]:
     return parts[0], parts[1]
 
 
-def _sessions(width: int, dropout: float) -> list[Session]:
+@functools.cache
+def sessions_of(width: int, dropout: float) -> list[Session]:
+    """Networks with two hidden layers of that width, five starts.
+
+    Both items look at the large ones without dropout.
+    """
     train, valid = few_noisy_points()
     networks, settings = [], []
     for seed in range(_SEEDS):
         torch.manual_seed(seed)
         hidden = (width, width)
         networks.append(MLP(2, 2, hidden=hidden, dropout=dropout, init="he_normal"))
-        settings.append(Settings(**{**vars(_SETTINGS), "seed": seed}))
+        settings.append(replace(_SETTINGS, seed=seed))
     return fit_many(networks, train, valid, settings=settings)
-
-
-def _at_end(sessions: list[Session]) -> tuple[float, float]:
-    """Mean training and validation loss in the last epoch."""
-    rows = [session.history[-1] for session in sessions]
-    return (
-        float(np.mean([row["loss"] for row in rows])),
-        float(np.mean([row["valid_loss"] for row in rows])),
-    )
 
 
 def overfitting() -> Experiment:
     """A small and a large network on 80 noisy points."""
-    small, large = _sessions(2, 0.0), _sessions(256, 0.0)
-    small_end, large_end = _at_end(small), _at_end(large)
-    best = float(np.mean([min(s.history.column("valid_loss")) for s in large]))
+    small, large = sessions_of(_SMALL, 0.0), sessions_of(_LARGE, 0.0)
+    groups = {f"2 × {_SMALL} units": small, f"2 × {_LARGE} units": large}
+    title = "A large network learns its 80 points by heart"
     return Experiment(
-        [
-            claim(
-                "O15",
-                "2 × 256 units on 80 points: loss on them, and on 1,000 others",
-                large_end[1] > 2 * large_end[0] and large_end[0] < small_end[0],
-                [round(value, 3) for value in large_end],
-                slide="any boundary can be found: not desired",
-                reason=f"2 × 2 units: {small_end[0]:.3f}, {small_end[1]:.3f}; mean of five starts",
-            ),
-            claim(
-                "O15",
-                "the large network's validation loss: lowest on the way, and at the end",
-                large_end[1] > 1.2 * best,
-                [round(best, 3), round(large_end[1], 3)],
-                slide="need the simple boundary",
-                reason="what early stopping would have kept is the lower one",
-            ),
-        ],
-        [
-            _figure(
-                "O15_overfitting",
-                "A large network learns its 80 points by heart",
-                {"2 × 2 units": small, "2 × 256 units": large},
-            )
-        ],
+        [_by_heart(small, large), _held_out(small, large), _on_the_way(large)],
+        [_figure("O15_overfitting", title, groups)],
+    )
+
+
+def _by_heart(small: list[Session], large: list[Session]) -> Row:
+    ends = [last(group, "loss") for group in (small, large)]
+    return claim(
+        "O15",
+        f"training loss on 80 points: 2 × {_SMALL} units, and 2 × {_LARGE}",
+        bool((ends[1] < ends[0]).all() and ends[1].max() < 0.01),
+        [round(float(end.mean()), 3) for end in ends],
+        slide="more hidden nodes: can find an arbitrary decision boundary",
+        reason=f"400 updates, mean over starts; the large one's is {lower_in(ends[1], ends[0])}",
+    )
+
+
+def _held_out(small: list[Session], large: list[Session]) -> Row:
+    losses = [last(group, "valid_loss") for group in (small, large)]
+    scores = [last(group, "valid_score") for group in (small, large)]
+    better = int((scores[0] > scores[1]).sum())
+    return claim(
+        "O15",
+        f"loss on 1,000 other points: 2 × {_SMALL} units, and 2 × {_LARGE}",
+        bool((losses[0] < losses[1]).all()),
+        [round(float(loss.mean()), 3) for loss in losses],
+        slide="not a desired property when training examples are not sufficient",
+        reason=f"the small one's is {lower_in(losses[0], losses[1])}; their accuracies are "
+        f"{scores[0].mean():.3f} and {scores[1].mean():.3f}, the small one's higher in {better}",
+    )
+
+
+def _on_the_way(large: list[Session]) -> Row:
+    curves = columns(large, "valid_loss")
+    best, end = curves.min(1), curves[:, -1]
+    return claim(
+        "O15",
+        "the large network's validation loss: lowest on the way, and at the end",
+        bool((best < end).all()),
+        [round(float(value.mean()), 3) for value in (best, end)],
+        reason="what early stopping would have kept is the lower one; mean of five starts",
     )
 
 
 def dropout() -> Experiment:
     """The large network with half of its units silenced at random in each step."""
-    without, with_it = _sessions(256, 0.0), _sessions(256, 0.5)
-    plain, dropped = _at_end(without), _at_end(with_it)
-    gaps = [plain[1] - plain[0], dropped[1] - dropped[0]]
-    lowest = np.array(
-        [[min(s.history.column("valid_loss")) for s in g] for g in (without, with_it)]
+    without, with_it = sessions_of(_LARGE, 0.0), sessions_of(_LARGE, 0.5)
+    groups = {"without dropout": without, "dropout 0.5": with_it}
+    title = "Dropout slows overfitting down; it does not end it"
+    rows = [_gap(without, with_it), _end(without, with_it), _best(without, with_it)]
+    return Experiment(rows, [_figure("O16_dropout", title, groups)])
+
+
+def _compared(what: str, pairs: list[NDArray[np.float64]], reason: str = "") -> Row:
+    return claim(
+        "O16",
+        f"{what}: without dropout, and with 0.5",
+        bool(pairs[1].mean() < pairs[0].mean()),
+        [round(float(value.mean()), 3) for value in pairs],
+        slide="overfitting; solution: drop-out",
+        reason=f"mean over starts, {lower_in(pairs[1], pairs[0])}{reason}",
     )
-    better = int((lowest[1] < lowest[0]).sum())
-    return Experiment(
-        [
-            claim(
-                "O16",
-                "validation loss minus training loss at the end: without dropout, and with 0.5",
-                gaps[1] < gaps[0],
-                [round(gap, 3) for gap in gaps],
-                slide="remedy for overfitting",
-                reason="the training loss is taken with the units silenced; mean of five starts",
-            ),
-            claim(
-                "O16",
-                "validation loss at the end: without dropout, and with 0.5",
-                dropped[1] < plain[1],
-                [round(plain[1], 3), round(dropped[1], 3)],
-                slide="remedy for overfitting",
-            ),
-            claim(
-                "O16",
-                "validation loss at each run's own best epoch: without dropout, and with 0.5",
-                bool(lowest[1].mean() < lowest[0].mean()),
-                [round(float(value), 3) for value in lowest.mean(1)],
-                slide="remedy for overfitting",
-                reason=f"lower in {better} of {_SEEDS} starts; stopping early gains most of it",
-            ),
-        ],
-        [
-            _figure(
-                "O16_dropout",
-                "Dropout slows overfitting down; it does not end it",
-                {"without dropout": without, "dropout 0.5": with_it},
-            )
-        ],
-    )
+
+
+def _gap(without: list[Session], with_it: list[Session]) -> Row:
+    gaps = [last(group, "valid_loss") - last(group, "loss") for group in (without, with_it)]
+    reason = "; the training loss is taken with the units silenced"
+    return _compared("validation loss minus training loss at the end", gaps, reason)
+
+
+def _end(without: list[Session], with_it: list[Session]) -> Row:
+    ends = [last(group, "valid_loss") for group in (without, with_it)]
+    return _compared("validation loss at the end", ends)
+
+
+def _best(without: list[Session], with_it: list[Session]) -> Row:
+    lowest = [columns(group, "valid_loss").min(1) for group in (without, with_it)]
+    return _compared("validation loss at each run's own best epoch", lowest)
 
 
 def _figure(name: str, title: str, groups: dict[str, list[Session]]) -> Figure:
@@ -137,18 +145,16 @@ def _figure(name: str, title: str, groups: dict[str, list[Session]]) -> Figure:
         from nnatomy.report.projector import BLUE, ORANGE, label_ends
 
         all_axes = canvas.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+        highest = max(columns(sessions, "valid_loss").max() for sessions in groups.values())
         for axes, (group, sessions) in zip(all_axes, groups.items(), strict=True):
-            ends = []
-            for key, word, color in (("loss", "train", BLUE), ("valid_loss", "valid", ORANGE)):
-                curves = np.array([s.history.column(key) for s in sessions])
-                axes.plot(curves.T, color=color, alpha=0.25, linewidth=1.2)
-                axes.plot(curves.mean(0), color=color)
-                ends.append((curves.shape[1], curves.mean(0)[-1], word, color))
-            axes.set(title=group, xlabel="epoch", xlim=(0, curves.shape[1]))
-            axes.set_ylim(
-                0, max(max(s.history.column("valid_loss")) for g in groups.values() for s in g)
+            axes.set(title=group, xlabel="epoch", xlim=(0, _SETTINGS.epochs), ylim=(0, highest))
+            label_ends(
+                axes,
+                [
+                    draw_starts(axes, columns(sessions, "loss"), "train", BLUE),
+                    draw_starts(axes, columns(sessions, "valid_loss"), "valid", ORANGE),
+                ],
             )
-            label_ends(axes, ends)
         all_axes[0].set_ylabel("loss")
 
     return Figure(

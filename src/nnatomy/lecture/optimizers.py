@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from nnatomy.lecture.curves import columns, draw_starts, last, lower_in
+from nnatomy.lecture.descent import bound
 from nnatomy.lecture.digits import digit_samples
 from nnatomy.lecture.experiment import Experiment, Figure
+from nnatomy.lecture.printed_rules import START, STEPS, Vector, errata, valley, valley_slope
 from nnatomy.lecture.row import Row, claim
 from nnatomy.models.mlp import MLP
 from nnatomy.training.many import fit_many
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-Vector = NDArray[np.float64]
-
 RULES = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
 RATES = {
     "sgd": 0.09,
@@ -35,22 +36,9 @@ RATES = {
     "rmsprop": 0.1,
     "adam": 0.4,
 }
-START = np.array([-4.0, 2.0])
-_GRID = (0.001, 0.01, 0.1)
+GRID = tuple(10.0 ** (k / 2) for k in range(-5, 4))
+_SEEDS = 3
 _SETTINGS = Settings(epochs=10, batch_size=64, device="cpu")
-_STEPS = 60
-
-
-def valley(w: Vector) -> Vector:
-    """f(w) = ½ (w₁² + 20 w₂²): twenty times as steep across as along."""
-    values: Vector = 0.5 * (w[..., 0] ** 2 + 20 * w[..., 1] ** 2)
-    return values
-
-
-def valley_slope(w: Vector) -> Vector:
-    """∇f(w) = (w₁, 20 w₂)."""
-    slope: Vector = w * np.array([1.0, 20.0])
-    return slope
 
 
 def regression(count: int = 64) -> tuple[Vector, Vector]:
@@ -79,10 +67,14 @@ def descend(batch: int, updates: int, rate: float = 0.15) -> Vector:
 
 
 def optimizers() -> Experiment:
-    """Batch sizes, what the slips of the slides do, paths and curves of every rule."""
-    sessions = _best_sessions()
-    rows = [_batch_sizes(), *_errata(), _same_task(sessions)]
-    return Experiment(rows, [_batch_figure(), _paths_figure(), _curves_figure(sessions)])
+    """Batch sizes, the bound on the rate, the slides' slips, paths and curves of every rule."""
+    rows = [
+        _batch_sizes(),
+        bound("P4", "0 < η < 1", (20.0,), "20, the valley's"),
+        *errata(),
+        _same_task(),
+    ]
+    return Experiment(rows, [_batch_figure(), _paths_figure(), _curves_figure()])
 
 
 def _batch_sizes() -> Row:
@@ -97,147 +89,44 @@ def _batch_sizes() -> Row:
         "updates 151 to 200",
         away[0] < 1e-3 < away[1] < away[2],
         [float(f"{value:.2g}") for value in away],
-        slide="batch, mini-batch, stochastic",
         reason="least squares with two weights; the optimum is that of numpy.linalg.lstsq",
     )
 
 
-def _errata() -> list[Row]:
-    return [_momentum(), _adagrad(), _adadelta(), _rmsprop(), _adam()]
-
-
-def _erratum(what: str, slide: str, correct: Vector, printed: Vector, reason: str) -> Row:
-    """Both iterates after 60 steps in the valley; they must differ to make an erratum."""
-    values = [f"({a:.5g}, {b:.5g})" for a, b in (correct, printed)]
-    differ = bool(np.abs(correct - printed).max() > 1e-9 or not np.isfinite(printed).all())
-    return Row(
-        "P4",
-        f"{what}: w after 60 steps in the valley, corrected and as printed",
-        slide,
-        ", ".join(values),
-        "erratum" if differ else "agrees",
-        reason,
-    )
-
-
-def _momentum() -> Row:
-    correct = path("momentum", START, valley_slope, _STEPS, lr=0.02)[-1]
-    w, v = START, np.zeros(2)
-    for _ in range(_STEPS):
-        v = 0.9 * v + 0.02 * valley_slope(w)
-        w = w + v  # w_t = w_{t+1} - v_t, solved for the next weights
-    return _erratum(
-        "momentum",
-        "w_t = w_{t+1} - v_t",
-        correct,
-        w,
-        "the indices are exchanged: taken literally w_{t+1} = w_t + v_t climbs; right is "
-        "w_{t+1} = w_t - v_t",
-    )
-
-
-def _adagrad() -> Row:
-    correct = path("adagrad", START, valley_slope, _STEPS, lr=1.0)[-1]
-    w, squares, v = START, np.zeros(2), np.zeros(2)
-    for _ in range(_STEPS):
-        g = valley_slope(w - 0.9 * v)
-        squares = squares + g**2
-        v = 1.0 / np.sqrt(squares + 1e-8) * g
-        w = w - v
-    return _erratum(
-        "Adagrad",
-        "g_t = ∇J(w_t - γ v_{t-1})",
-        correct,
-        w,
-        "the gradient of NAG was left from the slide before; Adagrad takes it at w_t (Duchi et al. "
-        "2011). As printed, v was read as the last step",
-    )
-
-
-def _adadelta() -> Row:
-    correct = path("adadelta", START, valley_slope, _STEPS, lr=1.0)[-1]
-    printed = _roots(_STEPS, lr=1.0, epsilon=1e-6, roots=1)
-    twin = path("rmsprop", START, valley_slope, _STEPS, lr=1.0, epsilon=0.0)[-1]
-    gap = float(np.abs(_roots(_STEPS, lr=1.0, epsilon=0.0, roots=1) - twin).max())
-    return _erratum(
-        "Adadelta",
-        "w - η / sqrt(E[g²] + ε) g",
-        correct,
-        printed,
-        "what is printed is RMSProp (with the same ε their iterates differ by "
-        f"{gap:.0e}); Adadelta has the ratio RMS[Δw] / RMS[g] (Zeiler 2012)",
-    )
-
-
-def _roots(steps: int, *, lr: float, epsilon: float, roots: int) -> Vector:
-    """w - η g / root(E + ε), the root taken once, or twice as in RMSProp's last printed line."""
-    w, squares = START, np.zeros(2)
-    for _ in range(steps):
-        g = valley_slope(w)
-        squares = 0.9 * squares + 0.1 * g**2
-        w = w - lr * g / (squares + epsilon) ** (0.5**roots)
-    return w
-
-
-def _rmsprop() -> Row:
-    correct = path("rmsprop", START, valley_slope, _STEPS, lr=0.1)[-1]
-    return _erratum(
-        "RMSProp",
-        "w - η / sqrt(RMS[g] + ε) g",
-        correct,
-        _roots(_STEPS, lr=0.1, epsilon=1e-8, roots=2),
-        "RMS[g] is the root already: the last line takes it twice",
-    )
-
-
-def _adam() -> Row:
-    correct = path("adam", START, valley_slope, _STEPS, lr=0.4)[-1]
-    w, m, v = START, np.zeros(2), np.zeros(2)
-    for t in range(1, _STEPS + 1):
-        g = valley_slope(w)
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        w = w - 0.4 / np.sqrt(v / (1 - 0.999**t) + 1e-8) * m / (1 - 0.9**t)
-    return _erratum(
-        "Adam",
-        "w - η / sqrt(v̂ + ε) m̂",
-        correct,
-        w,
-        "the paper has sqrt(v̂) + ε; the printed ε counts like its root, which matters for small "
-        "gradients only",
-    )
-
-
-def _sessions(rate: float) -> list[Session]:
+@functools.cache
+def sessions_at(rule: str) -> dict[float, list[Session]]:
+    """Runs of a rule from three starts with every learning rate of the grid."""
     train, _ = digit_samples(1000, 1)
     networks, settings = [], []
-    for name in RULES:
-        torch.manual_seed(0)
-        networks.append(MLP(64, 10, hidden=(32,)))
-        factor = 100 if name == "adadelta" else 1
-        settings.append(replace(_SETTINGS, optimizer=name, lr=factor * rate))
-    return fit_many(networks, train, settings=settings)
+    for rate in GRID:
+        for seed in range(_SEEDS):
+            torch.manual_seed(seed)
+            networks.append(MLP(64, 10, hidden=(32,)))
+            settings.append(replace(_SETTINGS, optimizer=rule, lr=rate, seed=seed))
+    runs = fit_many(networks, train, settings=settings)
+    return {rate: runs[i * _SEEDS : (i + 1) * _SEEDS] for i, rate in enumerate(GRID)}
 
 
-def _best_sessions() -> dict[str, Session]:
-    """Each rule with the learning rate of the grid that ends with the lowest loss."""
-    runs = [_sessions(rate) for rate in _GRID]
-    best = {}
-    for i, name in enumerate(RULES):
-        own = [run[i] for run in runs if run[i].error is None]
-        best[name] = min(own, key=lambda session: float(session.history[-1]["loss"]))
-    return best
+def best_rate(rule: str) -> float:
+    """The learning rate of the grid that ends with the lowest mean training loss."""
+    runs = sessions_at(rule)
+    return min(runs, key=lambda rate: float(last(runs[rate], "loss").mean()))
 
 
-def _same_task(sessions: dict[str, Session]) -> Row:
-    ends = {name: float(session.history[-1]["loss"]) for name, session in sessions.items()}
+def _same_task() -> Row:
+    rates = {rule: best_rate(rule) for rule in RULES}
+    ends = {rule: last(sessions_at(rule)[rate], "loss") for rule, rate in rates.items()}
+    lower = ("momentum", "nesterov", "adam")
     return claim(
         "P4",
-        f"training loss on digits after 10 epochs at the best of three rates: {', '.join(RULES)}",
-        ends["momentum"] < ends["sgd"] and ends["adam"] < ends["sgd"],
-        [round(end, 4) for end in ends.values()],
-        slide="variations of gradient descent",
-        reason="1,000 digits, 32 ReLU units, batches of 64, learning rates "
-        + ", ".join(f"{s.settings.lr:g}" for s in sessions.values()),
+        "training loss on digits after 10 epochs, each rule at its best rate: " + ", ".join(RULES),
+        all(bool((ends[rule] < ends["sgd"]).all()) for rule in lower),
+        ", ".join(f"{end.mean():.4f} ± {end.std(ddof=1):.4f}" for end in ends.values()),
+        reason="against sgd, "
+        + ", ".join(f"{rule} is {lower_in(ends[rule], ends['sgd'])}" for rule in lower)
+        + "; mean and standard deviation; 1,000 digits, 32 ReLU units, batches of 64; best of nine "
+        f"rates from {GRID[0]:.2g} to {GRID[-1]:.2g}: "
+        + ", ".join(f"{rate:.2g}" for rate in rates.values()),
     )
 
 
@@ -253,7 +142,7 @@ def _paths_figure() -> Figure:
 
         all_axes = canvas.subplots(2, 4, sharex=True, sharey=True).ravel()
         for axes, name in zip(all_axes, RULES, strict=False):
-            steps = path(name, START, valley_slope, _STEPS, lr=RATES[name])
+            steps = path(name, START, valley_slope, STEPS, lr=RATES[name])
             _contours(axes)
             axes.plot(*steps.T, color=BLUE)
             axes.plot(*steps[::10].T, "o", color=BLUE, markersize=6)
@@ -295,21 +184,22 @@ def _batch_figure() -> Figure:
     )
 
 
-def _curves_figure(sessions: dict[str, Session]) -> Figure:
+def _curves_figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.report.projector import SERIES, label_ends
+        from nnatomy.report.projector import SERIES, label_ends, whole_ticks
 
         axes, ends = canvas.subplots(), []
-        for (name, session), color in zip(sessions.items(), SERIES, strict=True):
-            losses = session.history.column("loss")
-            axes.semilogy(range(1, len(losses) + 1), losses, color=color)
-            ends.append((len(losses), losses[-1], name, color))
-        axes.set(xlabel="epoch", ylabel="training loss", xlim=(1, 10))
+        for rule, color in zip(RULES, SERIES, strict=True):
+            losses = columns(sessions_at(rule)[best_rate(rule)], "loss")
+            ends.append(draw_starts(axes, losses, rule, color))
+        axes.set(xlabel="epoch", ylabel="training loss", xlim=(1, 10), yscale="log")
+        whole_ticks(axes)
         label_ends(axes, ends)
 
     return Figure(
         "P4_curves",
-        "One task, seven rules, each at its best of three learning rates",
-        "Training loss on 1,000 digits, 32 ReLU units, mini-batches of 64.",
+        "One task, seven rules, each at its best of nine learning rates",
+        "Training loss on 1,000 digits, 32 ReLU units, mini-batches of 64; three starts each and "
+        "their mean.",
         draw,
     )

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from nnatomy.errors import RunError
 from nnatomy.lecture.experiment import Experiment, Figure
 from nnatomy.lecture.items import ITEMS
+from nnatomy.lecture.row import counts
 from nnatomy.report.wording import plain
 
 PAGE, ROWS = "index.html", "rows.json"
@@ -95,12 +96,11 @@ def _html(experiments: Mapping[str, Experiment], pictures: Mapping[str, str]) ->
     )
     environment.filters["value"] = words_of
     rows = [row for experiment in experiments.values() for row in experiment.rows]
-    verdicts = ("agrees", "erratum", "not reproducible here")
     return environment.get_template("lecture.html.j2").render(
         items=ITEMS,
         experiments=experiments,
         pictures=pictures,
-        counts={verdict: sum(row.verdict == verdict for row in rows) for verdict in verdicts},
+        counts=counts(rows),
         version=version("nnatomy"),
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nnatomy.data.samples import TensorSamples
 from nnatomy.lecture.experiment import Experiment, Figure
+from nnatomy.lecture.plane import sigmoid
 from nnatomy.lecture.row import Row, claim
 from nnatomy.models.mlp import MLP
 from nnatomy.models.perceptron import Perceptron
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 RECORDS = (((2.0, 2.0), 1.0), ((3.0, 3.0), 0.0))
 XOR_INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 XOR_LABELS = np.array([0, 1, 1, 0])
+_XOR = "linear classifiers cannot solve this"
 _LOST = (
     "the slide's numbers are in a picture that is lost; computed from w = (0, 0), b = 0, as the "
     "slide's starting weights are unknown"
@@ -52,8 +54,8 @@ def sigmoid_step(
         The output y before the update, and the new weights.
     """
     x = np.array([*inputs, 1.0])
-    h = 1 / (1 + np.exp(-weights @ x))
-    return float(h), weights - rate * (h - target) * h * (1 - h) * x
+    h = float(sigmoid(weights @ x))
+    return h, weights - rate * (h - target) * h * (1 - h) * x
 
 
 def by_autograd(
@@ -119,7 +121,7 @@ def _separable() -> Row:
         "step unit on points that a line separates: mistakes in all, and in the last epoch",
         mistakes[-1] == 0 and sum(mistakes) <= bound,
         [sum(mistakes), mistakes[-1]],
-        slide="learns a linear boundary",
+        slide="can only produce a linear class boundary",
         reason=f"Rosenblatt's rule, 200 epochs; Novikoff's bound is {bound:.0f} mistakes",
     )
 
@@ -131,8 +133,9 @@ def _xor_by_rule() -> Row:
         "step unit on XOR: fewest mistakes in an epoch of 4 records",
         min(mistakes) >= 1,
         min(mistakes),
-        slide="cannot be learned",
-        reason="1,000 epochs of Rosenblatt's rule",
+        slide=_XOR,
+        reason="1,000 epochs of Rosenblatt's rule; the line moves after each mistake, so that it "
+        "can be wrong about each record in its turn, though any one line has up to three right",
     )
 
 
@@ -157,7 +160,7 @@ def _xor_by_enumeration() -> Row:
         "most of the 4 XOR records that any line has on the right side",
         best == 3,
         best,
-        slide="not all",
+        slide=_XOR,
         reason="every division of the four corners by a line was tried",
     )
 
@@ -177,14 +180,14 @@ def _xor_by_training() -> Row:
         "XOR trained for 500 epochs: lowest error rate of a perceptron, and with 8 hidden units",
         least >= 0.25 and end == 0.0,
         [least, end],
-        slide="cannot be learned",
+        slide=_XOR,
         reason="the networks perceptron and mlp; the second is past what the slide says",
     )
 
 
 def _figure() -> Figure:
     def draw(canvas: Canvas) -> None:
-        from nnatomy.report.projector import BLUE, ORANGE
+        from nnatomy.report.projector import BLUE, ORANGE, whole_ticks
 
         left, right = canvas.subplots(1, 2, sharey=False)
         inputs, labels = separable()
@@ -192,6 +195,8 @@ def _figure() -> Figure:
         left.set(title="A line separates: it comes to rest", xlabel="epoch", ylabel="mistakes")
         right.plot(_learn(XOR_INPUTS, XOR_LABELS, 40), color=ORANGE, drawstyle="steps-post")
         right.set(title="XOR: it never does", xlabel="epoch", ylim=(0, 4.3))
+        for axes in (left, right):
+            whole_ticks(axes)
         left.set_ylim(bottom=0)
 
     return Figure(

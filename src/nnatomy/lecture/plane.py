@@ -34,8 +34,20 @@ def _outputs(network: nn.Module, points: NDArray[Any]) -> NDArray[np.float64]:
     return values
 
 
+def sigmoid(a: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """1 / (1 + exp(-a)), without overflow."""
+    h: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(a, -500, 500)))
+    return h
+
+
 def draw_boundary(
-    axes: Axes, network: nn.Module, points: NDArray[Any], labels: NDArray[Any], title: str
+    axes: Axes,
+    network: nn.Module,
+    points: NDArray[Any],
+    labels: NDArray[Any],
+    title: str,
+    *,
+    size: float = 14.0,
 ) -> None:
     """The probability of label 1 over the plane, the boundary, and the points."""
     margin = 0.25
@@ -44,13 +56,15 @@ def draw_boundary(
         np.meshgrid(np.linspace(low[0], high[0], _SIDE), np.linspace(low[1], high[1], _SIDE)), -1
     )
     outputs = _outputs(network, grid.reshape(-1, 2)).reshape(_SIDE, _SIDE)
-    chances = 1 / (1 + np.exp(-np.clip(outputs, -50, 50)))
+    chances = sigmoid(outputs)
     extent = (low[0], high[0], low[1], high[1])
     axes.imshow(chances, extent=extent, origin="lower", cmap=SIGNED, vmin=-0.6, vmax=1.6)
     if outputs.min() < 0 < outputs.max():
         axes.contour(grid[..., 0], grid[..., 1], outputs, [0.0], colors="#222222", linewidths=2)
+    if np.ptp(outputs) == 0:
+        axes.text(0.5, 0.02, "one value everywhere", transform=axes.transAxes, ha="center")
     for label, color in ((0, ORANGE), (1, BLUE)):
         own = points[labels == label]
-        axes.scatter(own[:, 0], own[:, 1], s=14, color=color, edgecolors="white", linewidths=0.4)
+        axes.scatter(own[:, 0], own[:, 1], s=size, color=color, edgecolors="white", linewidths=0.3)
     axes.set_title(title)
     plain_ticks(axes)

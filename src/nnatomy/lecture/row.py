@@ -20,7 +20,7 @@ class Row:
         what: What it is, in words.
         slide: What the slide prints; None where it prints nothing but a picture or a claim.
         computed: What the software computes; None where it cannot be computed here.
-        verdict: Whether they agree.
+        verdict: Whether they agree; of a check of our own, without a slide, whether it holds.
         reason: Why not, where they do not; how it was computed, where that is not plain.
     """
 
@@ -86,15 +86,32 @@ def claim(
         what: The claim.
         holds: Whether the computation bears it out.
         computed: What was computed.
-        slide: What the slide says, in words.
+        slide: What the slide says, in its words; None for a check of our own.
         reason: How it was computed.
     """
-    return Row(item, what, slide, computed, "agrees" if holds else "not reproducible here", reason)
+    if holds:
+        return Row(item, what, slide, computed, "agrees", reason)
+    failed = "the computation does not bear it out" + (f"; {reason}" if reason else "")
+    return Row(item, what, slide, computed, "not reproducible here", failed)
 
 
 def out_of_reach(item: str, what: str, slide: Value, reason: str) -> Row:
     """The row of a printed number that nothing here can compute."""
     return Row(item, what, slide, None, "not reproducible here", reason)
+
+
+def counts(rows: Sequence[Row]) -> dict[str, int]:
+    """How many rows say what; those that hold without a slide beside them are counted apart."""
+    found = {"agree with the slides": 0, "checks of our own hold": 0}
+    found |= {"are errata": 0, "are not reproducible here": 0}
+    for row in rows:
+        if row.verdict == "agrees":
+            own = row.slide is None
+            found["checks of our own hold" if own else "agree with the slides"] += 1
+        else:
+            wrong = row.verdict == "erratum"
+            found["are errata" if wrong else "are not reproducible here"] += 1
+    return found
 
 
 def same(slide: Value, computed: Value, tolerance: float) -> bool:

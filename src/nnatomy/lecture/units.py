@@ -27,9 +27,19 @@ def activations() -> Experiment:
     for name, (low, high) in _RANGES.items():
         h = build_activation(name)(a)
         found = [round(h.min().item(), 6), round(h.max().item(), 6)]
-        rows.append(compare("O2", f"range of {name}", slide=[low, high], computed=found))
+        rows.append(
+            compare(
+                "O2",
+                f"range of {name}",
+                slide=[low, high],
+                computed=found,
+                reason="at a = -30 and 30, to six digits; the ends are approached, not reached",
+            )
+        )
     rows.append(_two_forms_of_tanh())
-    rows += [_derivative(name) for name in ("sigmoid", "tanh", "relu")]
+    rows.append(_derivative("sigmoid", slide="h (1 - h)"))
+    rows += [_derivative(name) for name in ("tanh", "relu", "leaky_relu", "elu", "gelu")]
+    rows.append(_softmax())
     return Experiment(rows, [_figure()])
 
 
@@ -47,7 +57,7 @@ def _two_forms_of_tanh() -> Row:
     )
 
 
-def _derivative(name: str) -> Row:
+def _derivative(name: str, slide: str | None = None) -> Row:
     # None of the points is the kink of ReLU.
     a, step = torch.linspace(-4.03, 4, 200, dtype=torch.float64), 1e-6
     layer, (formula, derivative) = build_activation(name), DERIVATIVES[name]
@@ -55,11 +65,27 @@ def _derivative(name: str) -> Row:
     gap = (derivative(a) - slope).abs().max().item()
     return claim(
         "O2",
-        f"derivative of {name}: largest difference from finite differences",
+        f"derivative of {name}, {formula}: largest difference from finite differences",
         gap < 1e-8,
         f"{gap:.1e}",
-        slide=formula,
-        reason="200 points from -4 to 4, step 1e-6",
+        slide=slide,
+        reason="200 points from -4 to 4, step 1e-6; the smallest value on them is "
+        f"{layer(a).min().item():.3g}",
+    )
+
+
+def _softmax() -> Row:
+    a = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    p = a.softmax(0)
+    found = torch.func.jacrev(lambda v: v.softmax(0))(a)
+    gap = (found - (p.diag() - p[:, None] * p)).abs().max().item()
+    return claim(
+        "O2",
+        "softmax of (½, -1, 2): p, and the largest difference of ∂p_k/∂a_j = p_k ([k = j] - p_j) "
+        "from autograd",
+        abs(p.sum().item() - 1) < 1e-12 and gap < 1e-12,
+        ", ".join(f"{value:.4f}" for value in p) + f"; {gap:.1e}",
+        reason="the values sum to 1",
     )
 
 
@@ -78,22 +104,28 @@ def losses() -> Experiment:
     by_hand = 0.25 * np.log(0.5) + 0.75 * np.log(1.5)
     return Experiment(
         [
-            _loss("L = ½ (t - y)²", "t = 1, y = ¼", 0.5 * 0.75**2, squared),
-            _loss("L = -Σ t log p", "p = (¼, ¾), second class", -np.log(0.75), cross),
-            _loss("L = -t log p - (1-t) log(1-p)", "t = 1, p = ¾", -np.log(0.75), binary),
-            _loss("cost = mean of the losses", "y = ¼ and ½", (0.28125 + 0.125) / 2, cost),
-            _loss("KL divergence", "(¼, ¾) from (½, ½)", by_hand, divergence),
+            _loss("L = ½ (t - y)²", "t = 1, y = ¼", 0.5 * 0.75**2, squared, "½ (t - y)²"),
+            _loss("L = -Σ t log p", "p = (¼, ¾), second class", -np.log(0.75), cross, "-Σ t log p"),
+            _loss("L = -t log p - (1-t) log(1-p)", "t = 1, p = ¾", -np.log(0.75), binary, None),
+            _loss(
+                "cost, the mean of the losses,",
+                "y = ¼ and ½",
+                (0.28125 + 0.125) / 2,
+                cost,
+                "the average of loss function values",
+            ),
+            _loss("KL = Σ p log(p/q)", "(¼, ¾) from (½, ½)", by_hand, divergence, None),
         ]
     )
 
 
-def _loss(formula: str, where: str, by_hand: float, computed: float) -> Row:
+def _loss(formula: str, where: str, by_hand: float, computed: float, slide: str | None) -> Row:
     return claim(
         "O3",
         f"{formula} at {where}",
         abs(computed - by_hand) < 1e-7,
         round(computed, 7),
-        slide=formula,
+        slide=slide,
         reason=f"by hand {by_hand:.7f}",
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from nnatomy.lecture.experiment import Experiment, Figure
+from nnatomy.lecture.plane import sigmoid
 from nnatomy.lecture.row import Row, compare
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ HALVES = ((0.5, 0.5), (1.5, 0.5), (0.5, 1.5), (1.5, 1.5))
 
 def sigmoid_unit(w1: float, w2: float, bias: float, x1: float, x2: float) -> float:
     """σ(w1 x1 + w2 x2 + bias)."""
-    return 1 / (1 + math.exp(-(w1 * x1 + w2 * x2 + bias)))
+    return float(sigmoid(w1 * x1 + w2 * x2 + bias))
 
 
 def sign_unit(a: float) -> int:

@@ -32,7 +32,8 @@ class Settings:
         optimizer: Name of the update rule, see nnatomy.training.optimizers.
         momentum: γ of momentum, nesterov and rmsprop.
         schedule: How the learning rate varies, see nnatomy.training.schedules.
-        l2: λ of the penalty λ/(2m) Σ w² on weight matrices (not biases), m records a batch.
+        l2: λ of the penalty λ/(2m) Σ w² on weight matrices (not biases). m is the number of records
+            of the batch, as in scikit-learn's MLP, not of all training records.
         l1: λ of the penalty λ/(2m) Σ |w| on the same weights.
         clip_norm: Gradients with a larger Euclidean norm are scaled down to it. None: never.
         shuffle: Draw the records in a new order each epoch.

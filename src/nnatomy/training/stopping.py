@@ -30,7 +30,8 @@ class StopRules:
         """Take in an epoch's history row; True when it is the best so far."""
         value = self.monitored(row)
         self.waited = 0 if value <= self.best - self.settings.tol else self.waited + 1
-        if value >= self.best:
+        # Asked this way round, a value that is no number is never the best.
+        if not value < self.best:
             return False
         self.best, self.best_epoch = value, row["epoch"]
         return True
@@ -62,7 +63,7 @@ class StopRules:
         settings = self.settings
         if settings.patience is not None and self.waited > settings.patience:
             what = "validation " + settings.monitor if row["valid_loss"] is not None else "loss"
-            return f"early stopping: no better {what} in {settings.patience} epochs"
+            return f"early stopping: no better {what} in {self.waited} epochs"
         if weight_change is not None and weight_change <= settings.weight_tol:
             return f"weights hardly change: {weight_change:.2g} <= {settings.weight_tol:g}"
         error = row.get("error_rate")

@@ -36,6 +36,8 @@ def present(
     mistakes, loss = 0, 0.0
     for position in range(len(order)):
         record = order[position]
+        if len(copies) and copies[record] == 0.0:
+            continue  # no copy is presented: it can be no mistake
         for unit in range(units):
             margin = 0.0
             for i in range(width):
