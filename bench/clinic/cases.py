@@ -81,13 +81,13 @@ def healthy(data: Data, seed: int) -> Patient:
     else:
         architecture["hidden"] = _pick(random, (8, 16), (12, 24)) if axes == 3 else (32,)
     low, high = (0.005, 0.01) if axes == 2 else _RATES[optimizer]
-    batch = int(_pick(random, 8, 16, 32, 64, 128))
+    batch = int(_pick(random, 4, 8, 16, 32, 64, 128))
     updates = {1: 2500, 3: 700, 2: 1200}[axes]
     epochs = int(np.clip(updates * batch / len(data.inputs), 12, 150))
     training = Settings(
         epochs=epochs,
         batch_size=batch,
-        lr=_log_uniform(random, low, high),
+        lr=_log_uniform(random, low, high) * min(1.5, batch / 32) ** 0.5,
         optimizer=optimizer,
         schedule=_pick(random, "constant", "constant", "cosine"),
         patience=_pick(random, None, 15, 25),
@@ -239,7 +239,7 @@ def batch_too_small(p: Patient, random: Random) -> Patient:
     training = p.plan.training
     epochs = max(2, training.epochs // 8)
     p = _trained(_built(p, batch_norm=False), batch_size=int(_pick(random, 1, 2)), epochs=epochs)
-    return _trained(p, lr=training.lr * random.uniform(1, 3), schedule="constant")
+    return _trained(p, lr=training.lr * random.uniform(2, 6), schedule="constant")
 
 
 def batch_too_large(p: Patient, random: Random) -> Patient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from nnatomy.types import Samples
 
 _RECORDS, _RECORDS_WIDE, _WIDE = 2000, 800, 500
 _COLUMNS = 2000
+_REFERENCE = 1000
 
 
 def examine_records(train: Samples, objective: str) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
     facts |= _class_facts(targets.numpy()) if classes else _value_facts(targets.double().numpy())
     answers = targets.numpy() if classes else targets.reshape(len(targets), -1)[:, 0].numpy()
     facts |= _alone(rows[:, :_COLUMNS], answers, classes=classes)
-    facts |= _neighbors(rows, answers, classes=classes)
+    facts |= _references(rows, answers, classes=classes)
     facts["sorted"] = _sortedness(train, classes=classes)
     return facts
 
@@ -150,22 +152,32 @@ def _rank_correlation(column: NDArray[np.float64], values: NDArray[Any]) -> floa
     return abs(float(np.corrcoef(one, other)[0, 1]))
 
 
-def _neighbors(
+def _references(
     rows: NDArray[np.float64], answers: NDArray[Any], *, classes: bool
 ) -> dict[str, Any]:
-    """What five nearest neighbors know, by cross-validation: a reference without training."""
+    """What five nearest neighbors, and trees, know of records that they have not seen."""
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
     from sklearn.model_selection import cross_val_score
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if len(rows) < 30:
-        return {"neighbor_score": None}
-    judge = KNeighborsClassifier(5) if classes else KNeighborsRegressor(5)
-    if classes and np.bincount(answers)[np.unique(answers)].min() < 3:
-        return {"neighbor_score": None}
-    scores = cross_val_score(make_pipeline(StandardScaler(), judge), rows, answers, cv=3)
-    return {"neighbor_score": float(np.mean(scores))}
+    unknown = {"neighbor_score": None, "reference_score": None}
+    if len(rows) < 30 or (classes and np.bincount(answers)[np.unique(answers)].min() < 3):
+        return unknown
+    rows, answers = rows[:_REFERENCE], answers[:_REFERENCE]
+    judges = (
+        (KNeighborsClassifier(5), ExtraTreesClassifier(50, random_state=0))
+        if classes
+        else (KNeighborsRegressor(5), ExtraTreesRegressor(50, random_state=0))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        neighbors, trees = (
+            float(cross_val_score(make_pipeline(StandardScaler(), j), rows, answers, cv=3).mean())
+            for j in judges
+        )
+    return {"neighbor_score": neighbors, "reference_score": max(neighbors, trees)}
 
 
 def _sortedness(train: Samples, *, classes: bool) -> float:
@@ -249,8 +261,6 @@ def _classified(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Mappi
 
 
 def _quiet(score: Any, *arguments: Any) -> float:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return float(score(*arguments))

@@ -11,8 +11,8 @@ GAPS = {"classification": 0.08, "regression": 0.3}
 KNOWN_BY_HEART = {"classification": 0.95, "regression": 0.7}
 """Share of the guessing loss that is gone on the training records."""
 SHORT = 0.1
-"""How far the training score stays below what nearest neighbors reach on records they have not
-seen."""
+"""How far the training score stays below what nearest neighbors or trees reach on records that
+they have not seen."""
 
 
 def overfitting(case: Case) -> Finding | None:
@@ -43,8 +43,8 @@ def overfitting(case: Case) -> Finding | None:
 
 
 def _below_reference(case: Case) -> float:
-    """How much the training score misses of what nearest neighbors reach; NaN if unknown."""
-    return fact(case, "neighbor_score") - fact(case, "train_score")
+    """How much the training score misses of what others reach on new records; NaN if unknown."""
+    return fact(case, "reference_score") - fact(case, "train_score")
 
 
 def too_little_capacity(case: Case) -> Finding | None:
@@ -61,11 +61,11 @@ def too_little_capacity(case: Case) -> Finding | None:
         "too_little_capacity",
         "warning",
         "The network does not fit its own training records: score "
-        f"{fact(case, 'train_score'):.3g}, where nearest neighbors reach "
-        f"{fact(case, 'neighbor_score'):.3g} on records they have not seen. "
+        f"{fact(case, 'train_score'):.3g}, where neighbors or trees reach "
+        f"{fact(case, 'reference_score'):.3g} on records they have not seen. "
         f"Its narrowest layer has {narrow} unit{'s' if narrow > 1 else ''}.",
         (
-            Evidence("neighbors' score - training score", short, f"> {SHORT:g}"),
+            Evidence("reference score - training score", short, f"> {SHORT:g}"),
             Evidence("units of the narrowest hidden layer", narrow, "<= 4"),
         ),
         "Use more hidden units or another layer.",

@@ -39,21 +39,21 @@ CHECKS: dict[str, Check] = {
     "batch_norm_tiny_batch": Check(
         steps.batch_norm_tiny_batch, "batch normalization over a few records", "P6"
     ),
+    "over_regularized": Check(capacity.over_regularized, "penalty or dropout too strong", "P5"),
     "vanishing_gradients": Check(
         gradients.vanishing_gradients, "gradients that fade on their way back", "O12"
     ),
     "exploding_gradients": Check(
         gradients.exploding_gradients, "activations and gradients that grow", "P2"
     ),
+    "batch_too_small": Check(steps.batch_too_small, "gradients that are mostly noise", "P4"),
     "dead_relus": Check(units.dead_relus, "units that are zero for every record", "O14"),
     "saturated_units": Check(units.saturated_units, "units without slope", "O2"),
     "learning_rate_too_high": Check(
         steps.learning_rate_too_high, "steps that jump or diverge", "O4"
     ),
     "learning_rate_too_low": Check(steps.learning_rate_too_low, "steps that lead nowhere", "O4"),
-    "batch_too_small": Check(steps.batch_too_small, "gradients that are mostly noise", "P4"),
     "batch_too_large": Check(steps.batch_too_large, "too few updates", "P4"),
-    "over_regularized": Check(capacity.over_regularized, "penalty or dropout too strong", "P5"),
     "label_noise": Check(records.label_noise, "labels that look wrong", "O15"),
     "too_little_capacity": Check(capacity.too_little_capacity, "a network too small", "O6"),
     "overfitting": Check(capacity.overfitting, "records learned by heart", "O15"),

@@ -14,6 +14,8 @@ OFF = 15.0
 """Mean of a column against its spread."""
 TOLD = 0.985
 SORTED = 0.5
+NARROW = 4
+"""Units of a layer up to which a network may be too small to be sure of anything."""
 BLIND = 0.68
 """Area under the curve by which confidence tells right answers from wrong ones."""
 
@@ -84,7 +86,7 @@ def wrong_output(case: Case) -> Finding | None:
             text = (
                 f"the outputs stay within {low:.2g} to {high:.2g}, where the loss wants any number"
             )
-        elif last == "relu" or (low == 0 and middle([r["out_zeros"] for r in rows]) > 0.2):
+        elif last == "relu" or (low == 0 < high and middle([r["out_zeros"] for r in rows]) > 0.2):
             text = "the outputs are cut off at 0, where the loss wants any number"
     elif objective == "squared" and fact(case, "target_std") > 0:
         below, above = fact(case, "target_low"), fact(case, "target_high")
@@ -130,6 +132,8 @@ def label_noise(case: Case) -> Finding | None:
     """Answers that are wrong in the records: errors do not depend on the network's confidence."""
     confidence, errors = fact(case, "confidence_auc"), fact(case, "errors")
     neighbors = fact(case, "neighbor_score")
+    if any(layer.units <= NARROW for layer in case.layers[:-1]):
+        return None
     if not (confidence < BLIND and errors >= 15 and neighbors < 0.85):
         return None
     guessing = fact(case, "balanced") < 1 / max(1.0, fact(case, "classes")) + 0.05

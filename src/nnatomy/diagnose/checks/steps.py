@@ -27,7 +27,8 @@ LARGE_UPDATE = 0.15
 SMALL_UPDATE = 1e-3
 """The same, of the largest step measured."""
 ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
-FEW_UPDATES = 150
+FEW_UPDATES = 100
+ENOUGH_UPDATES = 150
 
 
 def learning_rate_too_high(case: Case) -> Finding | None:
@@ -61,7 +62,7 @@ def learning_rate_too_low(case: Case) -> Finding | None:
     """Steps so small that training ends long before it is done."""
     largest, falling = largest_update(case), still_falling(case)
     steps = setting(case, "steps") or 0
-    if not (0 < largest < SMALL_UPDATE and steps > FEW_UPDATES and learned(case) < 0.9):
+    if not (0 < largest < SMALL_UPDATE and steps > ENOUGH_UPDATES and learned(case) < 0.9):
         return None
     return Finding(
         "learning_rate_too_low",
