@@ -76,7 +76,8 @@ def describe_structure(network: nn.Module) -> dict[str, Any]:
 
     Returns:
         dropout: the rates in use; batch_norms: how many; last: name of the module that comes last;
-        frozen: names of parameters that are not trained; parameters: how many numbers are.
+        standardized: whether inputs are brought to mean 0 and spread 1 inside; frozen: names of
+        parameters that are not trained; parameters: how many numbers are.
     """
     modules = [m for m in network.modules() if not any(m.children())]
     frozen = [name for name, p in network.named_parameters() if not p.requires_grad]
@@ -84,6 +85,7 @@ def describe_structure(network: nn.Module) -> dict[str, Any]:
         "dropout": [m.p for m in modules if isinstance(m, _DropoutNd) and m.p > 0],
         "batch_norms": sum(isinstance(m, _BatchNorm) for m in modules),
         "last": ACTIVATIONS.get(type(modules[-1]), type(modules[-1]).__name__) if modules else "",
+        "standardized": any(getattr(m, "standardizes", False) for m in modules),
         "frozen": frozen,
         "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
     }

@@ -58,6 +58,8 @@ class Standardize(nn.Module):
     Shape: (B, ...) -> (B, ...).
     """
 
+    standardizes = True
+
     def __init__(self, inputs: Tensor) -> None:
         super().__init__()
         values = torch.nan_to_num(inputs.float(), posinf=0.0, neginf=0.0)

@@ -157,7 +157,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         labels: NDArray[Any] = column_or_1d(y, warn=True)
         if not self._goes_on():
             self._forget()
-            self.classes_ = distinct_classes(labels)
+            self._noted(labels)
         self._fit(X, labels, sample_weight)
         return self
 
@@ -189,6 +189,11 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         self.classes_ = announced_classes(classes, known)
         self._partial_fit(X, y, sample_weight)
         return self
+
+    def _noted(self, y: Any) -> Any:
+        labels: NDArray[Any] = column_or_1d(y, warn=True)
+        self.classes_ = distinct_classes(labels)
+        return labels
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool) -> Records:
         inputs, labels = validate_data(self, X, y, reset=fresh, dtype=np.float32, order="C")

@@ -6,7 +6,7 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,13 @@ from nnatomy.estimators.base import (
     require_types,
     warn_if_unfinished,
 )
+from nnatomy.estimators.healing import (
+    ARCHITECTURE,
+    attempts_of,
+    changed_parameters,
+    heal_records,
+    healed_network,
+)
 from nnatomy.estimators.records import Records, distinct_records, hold_out, tensor_of
 from nnatomy.models.mlp import MLP
 from nnatomy.training.devices import seeded
@@ -36,7 +43,11 @@ from nnatomy.training.session import Session
 from nnatomy.training.settings import Engine, Settings
 from nnatomy.training.state import State
 
+_Estimator = TypeVar("_Estimator", bound="MultilayerPerceptron")
+
 _LARGEST_BATCH = 200
+_HEALING_SHARE = 0.2
+"""Of the records, held out to judge remedies by."""
 _ALIASES = {"logistic": "sigmoid"}
 _TEXTS = ("activation", "optimizer", "schedule", "init", "engine", "device")
 _SWITCHES = ("shuffle", "warm_start", "early_stopping", "batch_norm")
@@ -80,6 +91,10 @@ class MultilayerPerceptron(NetworkEstimator):
     @abstractmethod
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool) -> Records:
         """Check the records and, when `fresh`, note the number of inputs and outputs."""
+
+    def _noted(self, y: Any) -> Any:
+        """The answers, after noting what they are."""
+        return y
 
     @property
     def coefs_(self) -> list[NDArray[np.float32]]:
@@ -152,6 +167,52 @@ class MultilayerPerceptron(NetworkEstimator):
         state = self._train(network, records, None, epochs=epoch, patience=None).capture()
         state.values["history"] = []  # the estimator keeps it
         self._state = state
+
+    def heal(self: _Estimator, X: Any, y: Any, sample_weight: Any = None) -> _Estimator:
+        """Fit, say what is wrong with the training, and keep the remedies that verifiably help.
+
+        A fifth of the records (or `validation_fraction`, if larger) is held out; every remedy is
+        tried on the others with the same seed and kept where the held-out score rises. The
+        parameters are set to what was kept, and the fitted network is that of the last run.
+
+        Args:
+            X: (N, d) inputs.
+            y: (N,) labels, or (N,) or (N, D) values.
+            sample_weight: (N,) a record of weight 2 counts like the record twice.
+
+        Returns:
+            Itself, with `healing_` (every attempt: check, remedy, scores before and after, whether
+            it was kept) and `findings_` (what is still wrong).
+
+        Raises:
+            DataError: As in `fit`.
+            SettingError: A parameter has an unusable value.
+        """
+        self._check_parameters()
+        self._forget()
+        records = self._checked(X, self._noted(y), sample_weight, fresh=True)
+        random = check_random_state(self.random_state)
+        self._seed, self._state = draw_seed(random), None
+        train, held = hold_out(
+            records.targets,
+            max(self.validation_fraction, _HEALING_SHARE),
+            random,
+            stratify=self._objective == "cross_entropy",
+        )
+        parts = records.take(train), records.take(held)
+        names = ARCHITECTURE.items()
+        architecture = {name: getattr(self, own) for name, own in names} | {
+            "hidden": tuple(int(width) for width in self._widths()),
+            "activation": _ALIASES.get(self.activation, self.activation),
+        }
+        settings = self._settings(parts[0], self.max_iter, self.n_iter_no_change)
+        healing = heal_records(architecture, settings, self._objective, parts, self.n_outputs_)
+        self.set_params(**changed_parameters(healing))
+        self.network_ = healed_network(healing, torch.from_numpy(parts[0].targets))
+        self.history_ = list(healing.after.session.history)
+        self.healing_ = attempts_of(healing)
+        self.findings_ = [finding.to_json() for finding in healing.left]
+        return self
 
     def _train(
         self,
