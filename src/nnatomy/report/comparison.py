@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnatomy.conversion import written
 from nnatomy.report.html import template
 from nnatomy.report.wording import line, number, seconds
 
@@ -27,12 +28,8 @@ _INTERVALS = (
 
 def settings_text(settings: Mapping[str, Any]) -> str:
     """Settings as one would type them; "all alike" where only seeds were varied."""
-    words = ", ".join(f"{name}={_typed(value)}" for name, value in settings.items())
+    words = ", ".join(f"{name}={written(value)}" for name, value in settings.items())
     return line(words, 120) or "all alike"
-
-
-def _typed(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def table_of(facts: Facts) -> tuple[list[str], list[list[str]]]:
@@ -59,7 +56,7 @@ def _time_title(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    cells = [line(_typed(row["settings"][name]), 40) for name in names]
+    cells = [line(written(row["settings"][name]), 40) for name in names]
     diverged = f" + {row['diverged']} diverged" if row["diverged"] else ""
     cells.append(f"{row['runs']}{diverged}")
     if row["score"] is None:
