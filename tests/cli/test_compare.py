@@ -84,7 +84,10 @@ def test_train_with_a_named_engine(command: Command) -> None:
     assert "plain dense networks" in err
     code, _, err = command("train", "iris", "--engine", "stacked", "--quiet")
     assert code == 2
-    assert "several networks" in err
+    assert "several networks at once (nnatomy compare)" in err
+    code, _, err = command("train", "iris", "--engine", "fast", "--quiet")
+    assert code == 2
+    assert "'stacked' for several networks at once only" in err
 
 
 def test_lecture_rows_for_machines(command: Command) -> None:

@@ -28,9 +28,8 @@ class Progress(Observer):
             self._live.row(row)
 
     def on_end(self, session: Session) -> None:
-        """Say what comes next."""
+        """End the live line; what comes next says itself."""
         self.close()
-        say("fitting the baselines and writing the report")
 
     def close(self) -> None:
         """Leave the terminal as it was, however the training ended."""

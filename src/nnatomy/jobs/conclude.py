@@ -6,6 +6,7 @@ import base64
 import json
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nnatomy.conversion import written
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Encoded, Prepared
 from nnatomy.data.split import SplitPlan
@@ -38,7 +40,12 @@ _BATCH = 1024
 
 
 def conclude(
-    folder: RunFolder, config: TrainConfig, plan: Plan, prepared: Prepared, session: Session
+    folder: RunFolder,
+    config: TrainConfig,
+    plan: Plan,
+    prepared: Prepared,
+    session: Session,
+    say: Callable[[str], None],
 ) -> None:
     """Write what a finished run leaves behind; result.json comes last and marks it as finished."""
     began = time.perf_counter()
@@ -46,11 +53,11 @@ def conclude(
     digest = write_model(folder.model, dict(session.network.state_dict()), facts)
     predictor = Predictor(session.network, prepared.codec, objective_named(plan.objective), facts)
     answers = _answers(predictor, prepared)
-    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, config.seed)
+    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, config.seed, say)
     if prepared.task.kind == "regression":
         baselines = [_in_units(b, prepared) for b in baselines]
     encoded = Encoded(prepared.test, prepared.test_names, _truth(answers), (), ())
-    write_table(folder.path / "test_predictions.csv", predictor.table(encoded, answers.predicted))
+    write_table(folder.predictions, predictor.table(encoded, answers.predicted))
     rows = summarize(session.network, prepared.input_shape)
     result: dict[str, Any] = {
         "schema": 1,
@@ -83,6 +90,7 @@ def conclude(
         "report": str(folder.report),
         "model": str(folder.model),
     }
+    say("writing the report")
     _write_report(folder, prepared, session, result)
     write_json(folder.result, result)
 
@@ -192,8 +200,7 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
         if value is not None:
             words += [option, str(value)]
     for name, value in config.settings.items():
-        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        words += ["--set", f"{name}={text}"]
+        words += ["--set", f"{name}={written(value)}"]
     for column, kind in config.kinds.items():
         words += ["--kind", f"{column}={kind}"]
     return shlex.join([*words, "--out", str(folder.path)])
