@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +24,12 @@ from nnatomy.errors import (
     SettingError,
     signal_words,
 )
-from nnatomy.jobs.config import Plan, TrainConfig, place_of, resolve
+from nnatomy.jobs.config import Plan, TrainConfig, resolve
+from nnatomy.jobs.data_lines import Say, say_data, silent
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
 from nnatomy.jobs.weighting import weighted
 from nnatomy.models.catalog import build_network
-from nnatomy.report.wording import count, plural
 from nnatomy.training.atomic import discard, write_json
 from nnatomy.training.checkpointing import Checkpointer, resume
 from nnatomy.training.devices import seeded
@@ -42,12 +42,6 @@ from nnatomy.training.session import Session
 from nnatomy.training.signals import StopRequest, catch_signals
 
 _CHECKPOINT_SECONDS = 30.0
-
-Say = Callable[[str], None]
-
-
-def _silent(_message: str) -> None:
-    """Say nothing."""
 
 
 def train(
@@ -125,8 +119,8 @@ def run_training(
     out: str | Path | None = None,
     overwrite: bool = False,
     observers: Sequence[Observer] = (),
-    say: Say = _silent,
-    progress: Say = _silent,
+    say: Say = silent,
+    progress: Say = silent,
 ) -> Run:
     """Do the training job that a configuration describes; see `train`.
 
@@ -258,14 +252,7 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
                 "start anew or choose another --out"
             )
     write_json(folder.data_report, report)
-    for finding in prepared.report.findings:
-        say(f"data: {finding.message}")
-    if rejected := prepared.report.rejected:
-        first = rejected[0]
-        say(
-            f"data: {plural(len(rejected), 'record')} of {count(prepared.report.read)} cannot be "
-            f"used, e.g. {place_of(first)}: {first.reason} (all in {folder.data_report})"
-        )
+    say_data(prepared.report, say, folder.data_report)
     return prepared
 
 
