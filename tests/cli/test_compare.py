@@ -125,6 +125,7 @@ def test_progress_counts_what_diverged(command: Command, engine: str) -> None:
         (["--epochs", "0", "--over", "lr=0.1,0.2"], "epochs must be at least 1"),
         (["--over", "inti=he"], "did you mean 'init'"),
         (["--over", "init"], "takes name=value"),
+        (["--over", "network=mlp,logistic"], "'network' is both varied and set"),
         ([], "missing option '--over'"),
         (["--over", "init=he,zeros", "--out", "file"], "file is a file"),
         (["--over", "init=he,zeros", "--engine", "stackd"], "did you mean 'stacked'"),

@@ -72,7 +72,7 @@ def command(
         source=source,
         target=target,
         task=task,
-        network=None if "network" in grid else network,
+        network=network,
         settings=settings,
         split=SplitPlan(valid=valid, test=test),
         kinds=pairs("--kind", kind or []),

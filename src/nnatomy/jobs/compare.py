@@ -107,7 +107,7 @@ def compare(
         source=source,
         target=target,
         task=task,
-        network=None if "network" in grid else network,
+        network=network,
         settings={**(settings or {}), **{k: v for k, v in named.items() if v is not None}},
         split=split or SplitPlan(),
         kinds=dict(kinds or {}),
@@ -213,6 +213,8 @@ def _common(candidates: Sequence[Candidate]) -> dict[str, Any]:
 
 def _config(base: TrainConfig, choice: Mapping[str, Any]) -> TrainConfig:
     values = dict(choice)
+    if "network" in values and base.network is not None:
+        raise SettingError("'network' is both varied and set: leave one out")
     seed = values.pop("seed", base.seed)
     network = values.pop("network", base.network)
     if not str(seed).isdecimal():
