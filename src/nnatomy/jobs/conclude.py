@@ -6,7 +6,6 @@ import base64
 import json
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,6 +21,7 @@ from nnatomy.data.prepared import Encoded, Prepared
 from nnatomy.data.split import SplitPlan
 from nnatomy.jobs.baselines import Baseline, fit_baselines
 from nnatomy.jobs.config import Plan, TrainConfig, source_name
+from nnatomy.jobs.data_lines import Say
 from nnatomy.jobs.judgement import Answers, judge
 from nnatomy.jobs.prediction_table import write_table
 from nnatomy.jobs.predictor import Predictor
@@ -45,7 +45,7 @@ def conclude(
     plan: Plan,
     prepared: Prepared,
     session: Session,
-    say: Callable[[str], None],
+    say: Say,
 ) -> None:
     """Write what a finished run leaves behind; result.json comes last and marks it as finished."""
     began = time.perf_counter()
@@ -53,9 +53,7 @@ def conclude(
     digest = write_model(folder.model, dict(session.network.state_dict()), facts)
     predictor = Predictor(session.network, prepared.codec, objective_named(plan.objective), facts)
     answers = _answers(predictor, prepared)
-    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, config.seed, say)
-    if prepared.task.kind == "regression":
-        baselines = [_in_units(b, prepared) for b in baselines]
+    baselines = _baselines(prepared, config.seed, say)
     encoded = Encoded(prepared.test, prepared.test_names, _truth(answers), (), ())
     write_table(folder.predictions, predictor.table(encoded, answers.predicted))
     rows = summarize(session.network, prepared.input_shape)
@@ -131,6 +129,13 @@ def _truth(answers: Answers) -> list[Any]:
     if answers.task.kind == "classification":
         return [answers.task.classes[k] for k in answers.truth]
     return [float(value) for value in answers.truth]
+
+
+def _baselines(prepared: Prepared, seed: int, say: Say) -> list[Baseline]:
+    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, seed, say)
+    if prepared.task.kind == "regression":
+        return [_in_units(baseline, prepared) for baseline in baselines]
+    return baselines
 
 
 def _in_units(baseline: Baseline, prepared: Prepared) -> Baseline:
