@@ -24,7 +24,8 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     Args:
         name: The setting, for the message.
         value: A text such as "64,32", "0.1", "true" or "none", or a value of the right type.
-        hint: int, float, str, bool, `X | None`, or a sequence of whole numbers.
+        hint: int, float, str, bool, `X | None`, or a sequence of whole numbers ("none": an empty
+            one).
 
     Raises:
         SettingError: The value does not fit.
@@ -40,9 +41,9 @@ def convert(name: str, value: Any, hint: Any) -> Any:
             return _boolean(value)
         if kind in (int, float, str):
             return _scalar(value, kind)
-        return _whole_numbers(value)
+        return () if str(value).lower() == "none" else _whole_numbers(value)
     except (TypeError, ValueError, OverflowError):
-        wanted = _WANTED.get(kind, "whole numbers separated by commas")
+        wanted = _WANTED.get(kind, "whole numbers separated by commas (or none)")
         more = " or none" if optional else ""
         raise SettingError(f"setting '{name}' takes {wanted}{more}, got {value!r}") from None
 
@@ -50,6 +51,17 @@ def convert(name: str, value: Any, hint: Any) -> Any:
 def convert_all(values: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
     """Every value in the type of its annotation."""
     return {name: convert(name, value, hints[name]) for name, value in values.items()}
+
+
+def written(value: Any) -> str:
+    """The text that `convert` reads as this value: "64,32", "true", "none".
+
+    >>> written((64, 32)), written(()), written(True), written(0.1)
+    ('64,32', 'none', 'true', '0.1')
+    """
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _unwrap(hint: Any) -> tuple[Any, bool]:
@@ -74,6 +86,8 @@ def _scalar(value: Any, kind: Callable[[Any], Any]) -> Any:
 def _whole_numbers(value: Any) -> tuple[int, ...]:
     if isinstance(value, str):
         items = [item for item in value.split(",") if item.strip()]
+        if not items:  # an empty text is more often a slip than a wish
+            raise ValueError
     else:
         items = list(value) if isinstance(value, list | tuple) else [value]
     if len(items) > _MAX_ITEMS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,6 +21,10 @@ class SettingError(NnatomyError, ValueError):
 
 class RunError(NnatomyError):
     """A run folder cannot be used: it is busy, of another configuration, or unreadable."""
+
+
+class OccupiedError(RunError):
+    """A folder holds another run or comparison, which only --overwrite removes."""
 
 
 class IntegrityError(NnatomyError):
@@ -41,6 +46,11 @@ class InterruptedRunError(NnatomyError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+
+def signal_words(number: int) -> str:
+    """How people call a signal: "Ctrl-C", "SIGTERM"."""
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ import pytest
 from cli.commands import ENVIRONMENT, Server, Started
 from cli.conftest import measurements
 from faults import wait_until
+from nnatomy.errors import signal_words
 
 EPOCHS = 150
 KILLS = 6
@@ -82,7 +83,7 @@ def test_a_signal_while_training(job: Job, tmp_path: Path, number: signal.Signal
     started.send(number)
     code, printed, err = started.end()
     assert (code, printed) == (128 + number, "")
-    assert err.startswith(f"error: stopped by signal {int(number)}; state saved at step ")
+    assert err.startswith(f"error: stopped by {signal_words(number)}; state saved at step ")
     assert err.count("\n") == 1
     assert list((out / "ckpt").glob("*/MANIFEST.json"))
     assert not (out / "model.nnatomy").exists()
@@ -101,7 +102,7 @@ def test_a_signal_before_and_after_training(job: Job, tmp_path: Path, file: str,
     started.send(signal.SIGTERM)
     code, printed, err = started.end()
     assert (code, printed) == (143, "")
-    assert err.startswith("error: stopped by signal 15")
+    assert err.startswith("error: stopped by SIGTERM")
     assert when in err
     assert err.count("\n") == 1
     assert not (out / "result.json").exists()
@@ -123,7 +124,7 @@ def test_a_signal_while_libraries_are_imported(tmp_path: Path, number: signal.Si
                 break
         said = [line for line in process.stderr if not line.startswith("import time:")]
     assert process.returncode == 128 + number
-    assert said == [f"error: stopped by signal {int(number)}; run the same command again\n"]
+    assert said == [f"error: stopped by {signal_words(number)}; run the same command again\n"]
     assert not (tmp_path / "run").exists()
 
 
@@ -174,5 +175,5 @@ def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     os.close(terminal)
     assert process.returncode == 130
     lines = seen.decode().splitlines()
-    assert lines[-1].startswith("error: stopped by signal 2; state saved at step ")
+    assert lines[-1].startswith("error: stopped by Ctrl-C; state saved at step ")
     assert "\x1b[2Kepoch 3/5000  loss " in seen.decode()

@@ -52,7 +52,11 @@ def test_quiet_leaves_the_findings(command: Command) -> None:
     findings = [line for line in loud.lines if line.startswith("data: ")]
     assert quiet.lines == findings
     assert any("'same'" in line for line in findings)
-    assert len(loud.lines) == len(findings) + 3
+    assert loud.lines[-3:] == [
+        "fitting a baseline: logistic regression",
+        "fitting a baseline: gradient boosting",
+        "writing the report",
+    ]
 
 
 def test_the_table_beside_the_baselines(command: Command) -> None:
@@ -224,6 +228,33 @@ def test_overwrite_trains_anew(command: Command) -> None:
     done = command(*changed, "--overwrite", "--json")
     assert parsed(done.out)["epochs"] == 3
     assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("activation", "reluu", "did you mean 'relu'"),
+        ("device", "tpu", "device 'tpu'"),
+        ("hidden", "", "whole numbers separated by commas"),
+        ("error_rate", "-1", "error_rate must be"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_the_folder_that_has_others(
+    command: Command, name: str, value: str, message: str
+) -> None:
+    command("train", "iris", *SHORT)
+    refused = command("train", "iris", *SHORT, "--set", f"{name}={value}")
+    assert refused.code == 2
+    assert message in refused.err
+    assert "other settings" not in refused.err
+    assert command("train", "iris", *SHORT).code == 0
+
+
+def test_no_hidden_layer_is_asked_for_by_name(command: Command) -> None:
+    words = ("--network", "mlp", "--set", "hidden=none", "--epochs", 1, "--out", "run")
+    done = parsed(command("train", "iris", *words, "--json").out)
+    assert done["settings"]["hidden"] == []
+    assert "hidden=none" in done["command"]
 
 
 @pytest.mark.parametrize("mistake", [("--target", "no"), ("--device", "gpu"), ("--lr", "fast")])

@@ -18,6 +18,7 @@ from image_folders import class_folder
 from nnatomy.data.bundled import bundled_names
 from nnatomy.models.catalog import CATALOG
 from nnatomy.training.optimizers import OPTIMIZERS
+from nnatomy.training.settings import setting_names
 
 
 def test_predict_writes_a_table_to_stdout(command: Command, run: Path, table: Path) -> None:
@@ -252,6 +253,16 @@ def test_list(command: Command, what: str, names: set[str]) -> None:
     shown = {line.split()[0] for line in out.splitlines() if not line.startswith(" ")}
     assert shown >= set(names)
     assert {row["name"] for row in json.loads(command("list", what, "--json").out)} == shown
+
+
+def test_settings_are_listed_with_a_phrase_and_their_choices(command: Command) -> None:
+    rows = {row["name"]: row for row in json.loads(command("list", "settings", "--json").out)}
+    assert set(rows) == set(setting_names()) - {"seed"}
+    assert rows["optimizer"]["choices"] == list(OPTIMIZERS)
+    assert rows["monitor"]["choices"] == ["loss", "score"]
+    lines = command("list", "settings").out.splitlines()
+    assert lines[0].split() == ["epochs", "200", *rows["epochs"]["about"].split()]
+    assert "(float32, auto, bfloat16)" in next(line for line in lines if "precision" in line)
 
 
 def test_listed_defaults_are_those_of_a_run(command: Command, run: Path) -> None:

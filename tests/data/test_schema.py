@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nnatomy.data.schema import Column, Schema, check_kinds, infer_column
-from nnatomy.errors import DataError
+from nnatomy.errors import DataError, SettingError
 
 
 def infer(cells: list[object], *, is_text: bool = True, kind: str | None = None) -> object:
@@ -174,7 +174,7 @@ def test_the_user_decides() -> None:
     assert infer(["3.1.1970", "x", "y"], kind="date").values[0] == 2.0  # type: ignore[attr-defined]
     with pytest.raises(DataError, match="did you mean 'age'"):
         check_kinds({"aeg": "number"}, ["age", "b"])
-    with pytest.raises(DataError, match="did you mean 'number'"):
+    with pytest.raises(SettingError, match="did you mean 'number'"):
         check_kinds({"age": "numbr"}, ["age"])
 
 

@@ -485,3 +485,9 @@ def test_l1_makes_weights_small_and_stop_rules_stop():
     assert share[1] > 3 * share[0]
     assert MLPClassifier((16,), error_rate=0.5, **settings_).fit(X, y).n_iter_ < 150
     assert MLPClassifier((16,), weight_tol=0.05, **settings_).fit(X, y).n_iter_ < 150
+
+
+def test_one_class_is_nothing_to_learn() -> None:
+    X = np.arange(12.0).reshape(6, 2)
+    with pytest.raises(DataError, match="all records are of one class, yes"):
+        MLPClassifier().fit(X, ["yes"] * 6)

@@ -6,18 +6,21 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_wine
 from torch import nn
 
 import nnatomy
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.source import prepare
-from nnatomy.errors import SettingError
+from nnatomy.errors import OccupiedError, RunError, SettingError
 from nnatomy.jobs.comparison import ComparedRun, Comparison, rows_of, t_interval
 from nnatomy.jobs.grid import combinations, read_grid
+from nnatomy.jobs.verdict import verdict
 from nnatomy.report.comparison import curves_png, settings_text
 from nnatomy.training.inference import evaluate
 from nnatomy.training.model_file import read_model
@@ -81,6 +84,90 @@ def test_table(comparison: Comparison) -> None:
     assert {run.engine for run in comparison.runs} == {"compiled"}
     for run in comparison.runs:
         assert run.best_epoch == 1 + int(np.argmin([row["valid_loss"] for row in run.history]))
+
+
+def test_what_is_needed_to_do_it_again(comparison: Comparison) -> None:
+    found = json.loads(json.dumps(comparison.to_json()))
+    assert found["config"]["source"] == "iris"
+    assert found["config"]["network"] == "mlp"
+    assert found["config"]["settings"] == {"epochs": 12, "lr": 0.02}
+    assert found["config"]["over"] == {"init": ["zeros", "he"], "seed": [0, 3, 5]}
+    assert found["config"]["split"]["valid"] == 0.15
+    assert {"torch", "numpy", "platform", "nnatomy"} <= set(found["env"])
+    assert found["data"]["fingerprint"] == prepare("iris").report.fingerprint
+    assert found["data"]["used"] == sum(comparison.records.values())
+    assert found["common"]["lr"] == 0.02
+    assert found["common"]["batch_size"] == 64
+    assert not {"init", "seed"} & set(found["common"])
+    for form in (repr(comparison), comparison.html(), comparison._repr_html_()):
+        assert "same for all: network=mlp hidden=100 activation=relu epochs=12" in form
+    again = nnatomy.compare(
+        found["config"]["source"],
+        over=found["config"]["over"],
+        network=found["config"]["network"],
+        settings=found["config"]["settings"],
+        seed=found["config"]["seed"],
+    )
+    assert [run.score for run in again.runs] == [run.score for run in comparison.runs]
+
+
+def test_keywords_are_those_of_train() -> None:
+    found = nnatomy.compare(
+        "iris",
+        over={"seed": np.arange(2)},
+        network="mlp",
+        epochs=2,
+        batch_size=16,
+        lr=0.05,
+        optimizer="sgd",
+    )
+    expected = {"epochs": 2, "batch_size": 16, "lr": 0.05, "optimizer": "sgd"}
+    assert found.config["settings"] == expected
+    assert {name: found.common[name] for name in expected} == expected
+    assert [run.settings for run in found.runs] == [{"seed": 0}, {"seed": 1}]
+    json.dumps(found.to_json())
+
+
+def test_data_are_accounted_for(flawed_csv: Path) -> None:
+    found = nnatomy.compare(flawed_csv, "answer", over={"seed": [0, 1]}, epochs=1)
+    report = prepare(flawed_csv, target="answer").report
+    assert found.data["rejected"] == len(report.rejected) == 1
+    assert "constant" in found.data["unused_columns"]
+    assert "answer" not in found.data["unused_columns"]
+    page = found.html()
+    assert "cannot be used" in page
+    assert "Unused columns: " in page
+    assert "is not used: every cell is" in page
+
+
+def test_folders_hold_one_thing(tmp_path: Path) -> None:
+    job = {"over": {"init": ["zeros", "he"]}, "network": "mlp", "epochs": 1}
+    out = tmp_path / "c"
+    nnatomy.compare("iris", **job, out=out)
+    nnatomy.compare("iris", **job, out=out)
+    before = (out / "comparison.json").read_bytes()
+    with pytest.raises(OccupiedError, match=r"another comparison \(settings.lr: not set → 0.1\)"):
+        nnatomy.compare("iris", **job, lr=0.1, out=out)
+    with pytest.raises(OccupiedError, match=r"another comparison \(data: "):
+        nnatomy.compare(load_wine(as_frame=True).frame, "target", **job, out=out)
+    assert (out / "comparison.json").read_bytes() == before
+    nnatomy.compare("iris", **job, lr=0.1, out=out, overwrite=True)
+    assert json.loads((out / "comparison.json").read_text())["common"]["lr"] == 0.1
+
+
+def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    job = {"over": {"init": ["zeros", "he"]}, "network": "mlp", "epochs": 1}
+    out = tmp_path / "run"
+    nnatomy.train("iris", epochs=1, out=out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(OccupiedError, match="holds a training run; add --overwrite"):
+        nnatomy.compare("iris", **job, out=out)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    nnatomy.compare("iris", **job, out=out, overwrite=True)
+    assert {path.name for path in out.iterdir()} == {"LOCK", "comparison.json", "index.html"}
+    (out / "letter.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"belong to no comparison \(letter.txt\)"):
+        nnatomy.compare("iris", **job, out=out, overwrite=True)
 
 
 def test_forms(comparison: Comparison) -> None:
@@ -180,6 +267,42 @@ def test_all_diverged() -> None:
     assert found.html()
 
 
+def run_of(score: float | None, seed: int = 0, **settings: object) -> ComparedRun:
+    stopped = "" if score is not None else "diverged"
+    own = {**settings, "seed": seed}
+    return ComparedRun(own, seed, score, 1.0, 1, 1, 0.1, "compiled", stopped, [])
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ([run_of(0.8), run_of(0.9, 1)], "One setting, mean accuracy 0.85 over 2 seeds."),
+        ([run_of(0.8, lr=1)], "One setting and one seed, accuracy 0.8: nothing to compare"),
+        (
+            [run_of(0.8, lr=1), run_of(0.8, lr=2)],
+            "No difference: lr=1; lr=2 all reach accuracy 0.8. One seed each: add --over",
+        ),
+        (
+            [run_of(0.8, lr=1), run_of(0.8, lr=2), run_of(0.7, lr=3)],
+            "Best, and equal: lr=1; lr=2 with accuracy 0.8. One seed each: differences may be luck",
+        ),
+        (
+            [run_of(0.8, lr=1), run_of(0.7, lr=2)],
+            "Best: lr=1 with accuracy 0.8. One seed each: differences may be luck; add --over",
+        ),
+        (
+            [run_of(0.8, lr=1), run_of(None, lr=2)],
+            "add --over seed=0..9. Not comparable with it: lr=2 (1 of 1 runs diverged).",
+        ),
+    ],
+)
+def test_verdicts(runs: list[ComparedRun], words: str) -> None:
+    said = verdict(rows_of(runs), "accuracy")
+    assert words in said
+    assert "all alike" not in said
+    assert not said.startswith("No difference") or "luck" not in said
+
+
 def test_one_seed_says_so(comparison: Comparison) -> None:
     one = nnatomy.compare("iris", over={"hidden": [(4,), (8, 4)]}, settings={"epochs": 2})
     assert "One seed each" in one.verdict
@@ -242,9 +365,13 @@ def test_mistakes_in_the_grid(entries: list[str], message: str) -> None:
         ({"lr": ["auto"]}, "lr=auto"),
         ({"epochs": [3]}, "both varied and set"),
         ({"network": ["mpl"]}, "did you mean 'mlp'"),
+        ("seed=0..1", "over takes a mapping from name to a list of values"),
+        (["lr"], "over takes a mapping from name to a list of values"),
+        ({"seed": 3}, "over takes a mapping from name to a list of values: 'seed'"),
+        ({3: [1]}, "over takes a mapping from name to a list of values"),
     ],
 )
-def test_mistakes(over: dict[str, list[object]], message: str) -> None:
+def test_mistakes(over: Any, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         nnatomy.compare("iris", over=over, settings={"epochs": 2})
 
@@ -258,4 +385,5 @@ def test_no_epochs_are_a_mistake() -> None:
 
 def test_words_of_settings() -> None:
     assert settings_text({}) == "all alike"
-    assert settings_text({"hidden": (64, 32), "lr": 0.1}) == "hidden=64,32, lr=0.1"
+    assert settings_text({"hidden": (64, 32), "lr": 0.1}) == "hidden=64,32 lr=0.1"
+    assert settings_text({"hidden": ()}) == "hidden=none"

@@ -29,7 +29,7 @@ def test_widths_as_text_or_numbers(hidden: Any) -> None:
     assert widths(network) == [(7, 64), (64, 32), (32, 2)]
 
 
-@pytest.mark.parametrize("hidden", ["", []])
+@pytest.mark.parametrize("hidden", ["none", []])
 def test_no_hidden_layer(hidden: Any) -> None:
     assert widths(build_network("mlp", (7,), 2, {"hidden": hidden})) == [(7, 2)]
 
@@ -76,7 +76,9 @@ def test_numbers_and_names() -> None:
         ("mlp", {"init": "he_normale"}, r"did you mean 'he_normal'\?"),
         ("lenet", {"kernel": "4"}, "kernel must be odd"),
         ("lenet", {"kernel": 3.5}, "'kernel' takes a whole number"),
-        ("lenet", {"channels": ""}, "must be positive"),
+        ("lenet", {"channels": "none"}, "must be positive"),
+        ("lenet", {"channels": ""}, "whole numbers separated by commas"),
+        ("mlp", {"hidden": ""}, "whole numbers separated by commas"),
         ("lenet", {"channels": "8,0"}, "must be positive"),
         ("lenet", {"hidden": "0"}, "must be positive"),
         ("lenet", {"dropout": "-0.1"}, "dropout must be"),

@@ -17,9 +17,9 @@ import torch
 from filelock import FileLock, Timeout
 
 from faults import Worker, wait_until
-from nnatomy.errors import IntegrityError, RunError
+from nnatomy.errors import IntegrityError, OccupiedError, RunError
 from nnatomy.training.atomic import write_json
-from nnatomy.training.run_folder import RunFolder
+from nnatomy.training.run_folder import COMPARISON_FILES, RunFolder
 
 CONFIG = {"lr": 0.1, "hidden": (64, 32), "model": {"name": "mlp", "dropout": 0.0}}
 
@@ -284,3 +284,21 @@ def test_read_only_folder(worker: Worker, locked_away: Path, name: str) -> None:
     message = worker.message()
     assert "Permission denied; choose a folder that you may write to" in message
     assert message.count("\n") == 1
+
+
+def test_a_comparison_makes_place_for_a_run_only_when_told(tmp_path: Path) -> None:
+    for name in COMPARISON_FILES:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(OccupiedError, match="holds a comparison; add --overwrite"):
+        RunFolder.open(tmp_path, CONFIG)
+    assert {path.name for path in tmp_path.iterdir()} == set(COMPARISON_FILES)
+    RunFolder.open(tmp_path, CONFIG, overwrite=True).close()
+    assert not {path.name for path in tmp_path.iterdir()} & set(COMPARISON_FILES)
+
+
+def test_overwriting_a_run_removes_a_comparison_beside_it(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path, CONFIG).close()
+    for name in COMPARISON_FILES:
+        (tmp_path / name).write_text("{}")
+    RunFolder.open(tmp_path, CONFIG, overwrite=True).close()
+    assert not {path.name for path in tmp_path.iterdir()} & set(COMPARISON_FILES)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nnatomy.errors import SettingError
-from nnatomy.training.settings import Settings, setting_names, settings_from
+from nnatomy.training.settings import Settings, setting_names, setting_phrases, settings_from
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ from nnatomy.training.settings import Settings, setting_names, settings_from
         ("l2", math.nan),
         ("tol", -1.0),
         ("weight_tol", -1.0),
+        ("weight_tol", 1.0),
+        ("error_rate", -1.0),
+        ("error_rate", 1.0),
+        ("error_rate", math.nan),
         ("seed", -1),
         ("clip_norm", 0.0),
         ("clip_norm", math.nan),
@@ -43,6 +47,19 @@ def test_values_that_cannot_be_meant(name: str, value: Any) -> None:
         Settings(**{name: value})
 
 
+def test_infinite_is_not_called_too_small() -> None:
+    with pytest.raises(SettingError, match="l2 must be a finite number, got inf"):
+        Settings(l2=math.inf)
+
+
+def test_every_setting_has_a_phrase() -> None:
+    phrases = setting_phrases()
+    assert list(phrases) == setting_names()
+    assert all(10 < len(phrase) < 120 for phrase in phrases.values()), phrases
+    assert phrases["epochs"] == "Passes over the training records at most"
+    assert phrases["threads"].startswith("CPU threads")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -53,6 +70,8 @@ def test_values_that_cannot_be_meant(name: str, value: Any) -> None:
         ("clip_norm", None),
         ("momentum", 0.0),
         ("l2", 0.0),
+        ("error_rate", 0.0),
+        ("error_rate", None),
         ("seed", 2**31),
         ("threads", 4 * (os.cpu_count() or 1)),
     ],

@@ -16,7 +16,7 @@ import typer
 
 from nnatomy.cli import compare, evaluate, inspection, lecture, listing, predict, report, train
 from nnatomy.cli.output import exit_code, say
-from nnatomy.errors import NnatomyError
+from nnatomy.errors import NnatomyError, signal_words
 
 app = typer.Typer(
     name="nnatomy",
@@ -71,7 +71,7 @@ def main() -> None:
     with _signals() as received:
         code = _run()
     if received:
-        say(f"error: stopped by signal {received[0]}; run the same command again")
+        say(f"error: stopped by {signal_words(received[0])}; run the same command again")
         code = 128 + received[0]
     sys.exit(code)
 

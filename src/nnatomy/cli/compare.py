@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nnatomy.cli.output import pairs, print_json, say
-from nnatomy.errors import RunError
-
-if TYPE_CHECKING:
-    from nnatomy.jobs.comparison import Comparison
-
-_PAGE, _FACTS = "index.html", "comparison.json"
 
 
 def command(
@@ -52,6 +46,10 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Folder for page and JSON; one under runs/ by default.")
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a run or another comparison in that folder."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -59,11 +57,13 @@ def command(
     from nnatomy.training.memory import keep_freed_memory
 
     keep_freed_memory()
-    from nnatomy.cli.progress import Counted
+    from nnatomy.cli.progress import CompilingNote
     from nnatomy.data.split import SplitPlan
     from nnatomy.jobs.compare import run_comparison
+    from nnatomy.jobs.comparison_folder import ComparisonFolder
     from nnatomy.jobs.config import TrainConfig
-    from nnatomy.jobs.grid import combinations, read_grid
+    from nnatomy.jobs.grid import read_grid
+    from nnatomy.jobs.interruption import leave_at_signal
 
     grid = read_grid(over)
     settings: dict[str, Any] = pairs("--set", setting or [])
@@ -72,26 +72,25 @@ def command(
         source=source,
         target=target,
         task=task,
-        network=None if "network" in grid else network,
+        network=network,
         settings=settings,
         split=SplitPlan(valid=valid, test=test),
         kinds=pairs("--kind", kind or []),
         class_weight=class_weight,
         seed=seed,
     )
-    folder = out or _default_folder(source, base.to_json(), grid)
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file: name a folder with --out")
-    progress = [] if quiet else [Counted(len(combinations(grid)))]
-    comparison = run_comparison(base, grid, observers=progress)
-    for counted in progress:
-        counted.close()  # the last ones may have diverged
-    _write(folder, comparison)
+    folder = ComparisonFolder(
+        out or _default_folder(source, base.to_json(), grid), overwrite=overwrite
+    )
+    shown: dict[str, Any] = {} if quiet else {"observers": [CompilingNote()], "progress": say}
+    with leave_at_signal("", then="nothing was saved, a comparison begins anew"):
+        comparison = run_comparison(base, grid, folder=folder, say=say, **shown)
+    folder.write(comparison)
     if as_json:
         print_json(comparison.to_json())
     else:
         print(comparison)
-    say(f"page  {folder / _PAGE}")
+    say(f"page  {folder.page}")
 
 
 def _default_folder(source: str, config: dict[str, Any], grid: dict[str, Any]) -> Path:
@@ -99,15 +98,3 @@ def _default_folder(source: str, config: dict[str, Any], grid: dict[str, Any]) -
 
     digest = sha256(to_json({"config": config, "over": grid})).hexdigest()[:8]
     return Path("runs") / f"compare-{Path(source).stem or 'data'}-{digest}"
-
-
-def _write(folder: Path, comparison: Comparison) -> None:
-    from nnatomy.training.atomic import write_bytes, write_json
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / _FACTS, comparison.to_json())
-        write_bytes(folder / _PAGE, comparison.html().encode())
-    except OSError as error:
-        reason = error.strerror or error
-        raise RunError(f"{folder} cannot be written: {reason}; name another with --out") from None

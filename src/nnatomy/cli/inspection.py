@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nnatomy.cli.output import as_typed, print_json
+from nnatomy.cli.output import print_json
+from nnatomy.conversion import written
 from nnatomy.report.wording import count, plural, shape
 
 
@@ -37,11 +38,11 @@ def _print_model(facts: dict[str, Any]) -> None:
     print(f"  task: {task['kind']} of '{task['target']}' ({task['reason']})")
     if task["classes"]:
         print(f"  classes: {', '.join(map(str, task['classes']))}")
-    settings = ", ".join(f"{k}={as_typed(v)}" for k, v in facts["network_settings"].items())
+    settings = ", ".join(f"{k}={written(v)}" for k, v in facts["network_settings"].items())
     print(f"  settings: {settings or 'none'}")
     training = made["training"]
     chosen = ("optimizer", "lr", "schedule", "batch_size", "epochs", "patience", "l2", "clip_norm")
-    words = ", ".join(f"{name}={as_typed(training[name])}" for name in chosen)
+    words = ", ".join(f"{name}={written(training[name])}" for name in chosen)
     print(f"  training: {words}, seed={training['seed']}")
     epochs, steps = plural(made["epochs"], "epoch"), plural(made["step"], "step")
     print(f"  trained: {epochs}, {steps}; {made['stopped']}")

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nnatomy.cli.output import as_typed, print_json
+from nnatomy.cli.output import print_json
+from nnatomy.conversion import written
 from nnatomy.errors import SettingError, nearest
 
 
@@ -79,10 +80,22 @@ def _settings() -> list[dict[str, Any]]:
     from dataclasses import fields
 
     from nnatomy.jobs.config import GENERAL_DEFAULTS
-    from nnatomy.training.settings import Settings
+    from nnatomy.training.optimizers import OPTIMIZERS
+    from nnatomy.training.schedules import SCHEDULES
+    from nnatomy.training.settings import CHOICES, Settings, setting_phrases
 
     values = {f.name: f.default for f in fields(Settings) if f.name != "seed"} | GENERAL_DEFAULTS
-    return [{"name": name, "default": value} for name, value in values.items()]
+    phrases = setting_phrases()
+    choices = {**CHOICES, "optimizer": tuple(OPTIMIZERS), "schedule": tuple(SCHEDULES)}
+    return [
+        {
+            "name": name,
+            "default": value,
+            "about": phrases[name],
+            "choices": list(choices.get(name, ())),
+        }
+        for name, value in values.items()
+    ]
 
 
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -111,13 +124,14 @@ def command(
     for row in rows:
         print(_line(row))
         for name, default in row.get("settings", {}).items():
-            print(f"    {name} = {as_typed(default)}")
+            print(f"    {name} = {written(default)}")
         if row.get("training"):
-            values = ", ".join(f"{k} = {as_typed(v)}" for k, v in row["training"].items())
+            values = ", ".join(f"{k} = {written(v)}" for k, v in row["training"].items())
             print(f"    trained with {values}")
 
 
 def _line(row: dict[str, Any]) -> str:
     if "default" in row:
-        return f"{row['name']:16} {as_typed(row['default'])}"
+        choices = f" ({', '.join(row['choices'])})" if row["choices"] else ""
+        return f"{row['name']:12} {written(row['default']):9} {row['about']}{choices}"
     return f"{row['name']:22} {row.get('about', '')}".rstrip()

@@ -40,13 +40,6 @@ def pairs(option: str, entries: list[str]) -> dict[str, str]:
     return values
 
 
-def as_typed(value: Any) -> str:
-    """A setting's value as one would type it: "64,32", "true", "none"."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
-
-
 def exit_code(error: NnatomyError) -> int:
     """128 plus the signal for a stopped run, 2 for a wrong setting, 1 for everything else."""
     if isinstance(error, InterruptedRunError):

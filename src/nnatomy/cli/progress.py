@@ -28,9 +28,8 @@ class Progress(Observer):
             self._live.row(row)
 
     def on_end(self, session: Session) -> None:
-        """Say what comes next."""
+        """End the live line; what comes next says itself."""
         self.close()
-        say("fitting the baselines and writing the report")
 
     def close(self) -> None:
         """Leave the terminal as it was, however the training ended."""
@@ -50,45 +49,14 @@ def say_if_compiling(session: Session) -> None:
         say("compiling the steps of dense networks, once on this machine: about eight seconds")
 
 
-class Counted(Observer):
-    """Says of each of several networks when it has ended.
+class CompilingNote(Observer):
+    """Explains the pause before the first of several networks, once."""
 
-    A session that cannot go on tells no observer: it is found by its error when another begins or
-    ends, and by `close`.
-
-    Args:
-        count: How many there are.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count, self.done = count, 0
-        self._running: list[Session] = []
-        self._begun = False
+    def __init__(self) -> None:
+        self._said = False
 
     def on_start(self, session: Session) -> None:
-        """Explain a pause."""
-        if not self._begun:
+        """Explain it, if there is one."""
+        if not self._said:
             say_if_compiling(session)
-        self._begun = True
-        self.close()
-        self._running.append(session)
-
-    def on_end(self, session: Session) -> None:
-        """Say how many have ended, and how this one did."""
-        self.close()
-        self._running.remove(session)
-        row = session.history[session.rules.best_epoch - 1]
-        self._say(session, f"best {row['valid_score']:.4g} @ {row['epoch']}")
-
-    def close(self) -> None:
-        """Say which have diverged since the last time."""
-        for session in [s for s in self._running if s.error is not None]:
-            self._running.remove(session)
-            self._say(session, "diverged")
-
-    def _say(self, session: Session, outcome: str) -> None:
-        self.done += 1
-        say(
-            f"{self.done}/{self.count}  seed {session.settings.seed}  {session.engine}  "
-            f"{session.epoch} epochs  {outcome}"
-        )
+        self._said = True

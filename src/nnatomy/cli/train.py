@@ -88,7 +88,10 @@ def command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.")] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="auto, compiled (plain dense networks) or autograd; same results."),
+        typer.Option(
+            help="auto, compiled (plain dense networks) or autograd; same results. The engine "
+            "stacked is for several networks at once: nnatomy compare."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     out: Annotated[
@@ -154,8 +157,8 @@ def command(
         )
     progress = Progress()
     try:
-        observers = [] if quiet else [progress]
-        run = run_training(job, out=out, overwrite=overwrite, observers=observers, say=say)
+        shown: dict[str, Any] = {} if quiet else {"observers": [progress], "progress": say}
+        run = run_training(job, out=out, overwrite=overwrite, say=say, **shown)
     finally:
         progress.close()
     if as_json:

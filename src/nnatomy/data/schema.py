@@ -29,7 +29,7 @@ from nnatomy.data import number_text, table_cells
 from nnatomy.data.number_text import MAX_ODD_SHARE, NumberFormat, Writing
 from nnatomy.data.quality import Finding, counted
 from nnatomy.data.table_cells import Floats, Objects, Rows
-from nnatomy.errors import DataError, nearest
+from nnatomy.errors import DataError, SettingError, nearest
 
 Kind: TypeAlias = Literal["number", "category", "boolean", "date", "text", "id", "constant"]
 
@@ -143,12 +143,13 @@ class TypedColumn:
 
 
 def check_kinds(kinds: Mapping[str, str], names: list[str]) -> None:
-    """Raise a DataError for a column that does not exist or a kind that is not known."""
+    """Raise a DataError where there is no such column, a SettingError where no such kind."""
     for name, kind in kinds.items():
         if name not in names:
             raise DataError(f"kinds: there is no column {name!r}; {nearest(name, names)}")
         if kind not in KINDS:
-            raise DataError(f"kinds: {name!r} cannot be of kind {kind!r}; {nearest(kind, KINDS)}")
+            hint = nearest(kind, KINDS)
+            raise SettingError(f"kinds: {name!r} cannot be of kind {kind!r}; {hint}")
 
 
 def infer_column(

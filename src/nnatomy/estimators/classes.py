@@ -24,6 +24,19 @@ def distinct_classes(labels: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
+def several_classes(labels: NDArray[Any]) -> NDArray[Any]:
+    """The labels that occur, sorted, where there is something to tell apart.
+
+    Raises:
+        DataError: All are the same.
+        ValueError: As for `distinct_classes`.
+    """
+    found = distinct_classes(labels)
+    if len(found) == 1:
+        raise DataError(f"all records are of one class, {found[0]}: a classifier needs two or more")
+    return found
+
+
 def announced_classes(classes: Any, known: NDArray[Any] | None) -> NDArray[Any]:
     """The classes of a training that goes on over several calls.
 

@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
 from nnatomy.errors import DataError, SettingError
-from nnatomy.estimators.classes import announced_classes, class_indices, distinct_classes
+from nnatomy.estimators.classes import announced_classes, class_indices, several_classes
 from nnatomy.estimators.multilayer import MultilayerPerceptron
 from nnatomy.estimators.records import Records, check_weights
 
@@ -150,8 +150,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             sample_weight: (N,) a record of weight 2 counts like the record twice.
 
         Raises:
-            DataError: The weights cannot be used, a label is new to a warm start, or too few
-                records are left for validation.
+            DataError: There is one class only, the weights cannot be used, a label is new to a
+                warm start, or too few records are left for validation.
             SettingError: A parameter has an unusable value.
         """
         labels: NDArray[Any] = column_or_1d(y, warn=True)
@@ -192,7 +192,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
 
     def _noted(self, y: Any) -> Any:
         labels: NDArray[Any] = column_or_1d(y, warn=True)
-        self.classes_ = distinct_classes(labels)
+        self.classes_ = several_classes(labels)
         return labels
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool) -> Records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d
 
 from nnatomy.data.task import Task
+from nnatomy.report.wording import BASELINE_NAMES
 from nnatomy.types import Samples
 
 Matrix: TypeAlias = NDArray[np.float32]
@@ -56,7 +58,9 @@ def matrix_of(samples: Samples) -> tuple[Matrix, NDArray[Any]]:
     return np.concatenate(rows), np.concatenate(targets)
 
 
-def fit_baselines(train: Samples, test: Samples, task: Task, seed: int) -> list[Baseline]:
+def fit_baselines(
+    train: Samples, test: Samples, task: Task, seed: int, say: Callable[[str], None]
+) -> list[Baseline]:
     """Fit the simple models on the training records and predict the test records.
 
     Args:
@@ -64,12 +68,13 @@ def fit_baselines(train: Samples, test: Samples, task: Task, seed: int) -> list[
         test: The records it is judged by.
         task: What is learned.
         seed: Of the sampling and of boosting.
+        say: Receives a line as each one that takes time begins.
     """
     inputs, targets = matrix_of(train)
     test_inputs, _ = matrix_of(test)
     if task.kind == "classification":
-        return _classifiers(inputs, targets, test_inputs, len(task.classes), seed)
-    return _regressors(inputs, targets[:, 0], test_inputs, seed)
+        return _classifiers(inputs, targets, test_inputs, len(task.classes), seed, say)
+    return _regressors(inputs, targets[:, 0], test_inputs, seed, say)
 
 
 def _sample(
@@ -83,7 +88,12 @@ def _sample(
 
 
 def _classifiers(
-    inputs: Matrix, targets: NDArray[Any], test: Matrix, classes: int, seed: int
+    inputs: Matrix,
+    targets: NDArray[Any],
+    test: Matrix,
+    classes: int,
+    seed: int,
+    say: Callable[[str], None],
 ) -> list[Baseline]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -95,6 +105,7 @@ def _classifiers(
         ("boosting", HistGradientBoostingClassifier(random_state=seed), _BOOSTING_CELLS // classes),
     )
     for name, model, cells in models:
+        say(f"fitting a baseline: {BASELINE_NAMES[name]}")
         x, y, note = _sample(inputs, targets, cells, seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an unconverged baseline is still a baseline
@@ -105,7 +116,9 @@ def _classifiers(
     return baselines
 
 
-def _regressors(inputs: Matrix, targets: NDArray[Any], test: Matrix, seed: int) -> list[Baseline]:
+def _regressors(
+    inputs: Matrix, targets: NDArray[Any], test: Matrix, seed: int, say: Callable[[str], None]
+) -> list[Baseline]:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.linear_model import Ridge
 
@@ -114,6 +127,7 @@ def _regressors(inputs: Matrix, targets: NDArray[Any], test: Matrix, seed: int) 
         ("ridge", Ridge()),
         ("boosting", HistGradientBoostingRegressor(random_state=seed)),
     ):
+        say(f"fitting a baseline: {BASELINE_NAMES[name]}")
         x, y, note = _sample(inputs, targets, _CELLS, seed)
         baselines.append(Baseline(name, np.asarray(model.fit(x, y).predict(test), float), note))
     return baselines

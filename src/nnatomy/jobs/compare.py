@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
@@ -16,8 +17,12 @@ from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
 from nnatomy.errors import SettingError
 from nnatomy.jobs.comparison import ComparedRow, ComparedRun, Comparison, rows_of
+from nnatomy.jobs.comparison_folder import ComparisonFolder
 from nnatomy.jobs.config import Plan, TrainConfig, resolve, source_name
-from nnatomy.jobs.grid import combinations
+from nnatomy.jobs.counted import Counted
+from nnatomy.jobs.data_lines import Say, data_in_brief, say_data, silent
+from nnatomy.jobs.grid import as_lists, combinations
+from nnatomy.jobs.verdict import verdict
 from nnatomy.jobs.weighting import weighted
 from nnatomy.models.catalog import build_network
 from nnatomy.report.comparison import settings_text
@@ -26,9 +31,8 @@ from nnatomy.training.inference import evaluate
 from nnatomy.training.many import fit_many
 from nnatomy.training.objectives import objective_named
 from nnatomy.training.observers import Observer
+from nnatomy.training.run_folder import environment
 from nnatomy.training.session import Session
-
-_MOST_NAMES = 12
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Candidate:
     settings: dict[str, Any]
     plan: Plan
     network: nn.Module
+    varied: frozenset[str]
 
 
 def compare(
@@ -46,6 +51,10 @@ def compare(
     *,
     over: Mapping[str, Sequence[Any]],
     network: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    optimizer: str | None = None,
     settings: Mapping[str, Any] | None = None,
     task: str | None = None,
     split: SplitPlan | None = None,
@@ -53,6 +62,8 @@ def compare(
     images: ImageSettings | None = None,
     class_weight: str | None = None,
     seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Comparison:
     """Train a network for every combination of settings and compare them on held-out records.
@@ -69,39 +80,88 @@ def compare(
             network or the training, "network" and "seed". The seed is that of initial weights,
             order and dropout; with several seeds the table has intervals.
         network: The network where it is not varied; chosen by the data when missing.
-        settings: Settings that are the same for all.
+        epochs: Passes over the training records at most.
+        batch_size: Records a step.
+        lr: Learning rate.
+        optimizer: A name in nnatomy.training.OPTIMIZERS.
+        settings: Further settings that are the same for all.
         task: "classification" or "regression".
         split: Shares of validation and test records, group or time column.
         kinds: Column kinds that override the inferred ones.
         images: How images are read.
         class_weight: "balanced" weighs classes by the inverse of their frequency.
         seed: Of the split, and of the networks where it is not varied.
+        out: A folder for the page and the JSON file; nothing is written when missing.
+        overwrite: Replace a run or another comparison that the folder holds.
         observers: See every network.
 
     Raises:
         DataError: The data cannot be used.
         SettingError: A setting is unknown or unusable, or there are too many combinations.
+        OccupiedError: The folder holds a run or another comparison.
+        RunError: The folder cannot be used.
     """
+    grid = as_lists(over)
+    named = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "optimizer": optimizer}
     base = TrainConfig(
         source=source,
         target=target,
         task=task,
-        network=None if "network" in over else network,
-        settings=dict(settings or {}),
+        network=network,
+        settings={**(settings or {}), **{k: v for k, v in named.items() if v is not None}},
         split=split or SplitPlan(),
         kinds=dict(kinds or {}),
         images=images or ImageSettings(),
         class_weight=class_weight,
         seed=seed,
     )
-    return run_comparison(base, over, observers=observers)
+    folder = None if out is None else ComparisonFolder(Path(out), overwrite=overwrite)
+    comparison = run_comparison(base, grid, folder=folder, observers=observers)
+    if folder is not None:
+        folder.write(comparison)
+    return comparison
 
 
 def run_comparison(
-    base: TrainConfig, over: Mapping[str, Sequence[Any]], *, observers: Sequence[Observer] = ()
+    base: TrainConfig,
+    over: Mapping[str, Sequence[Any]],
+    *,
+    folder: ComparisonFolder | None = None,
+    observers: Sequence[Observer] = (),
+    say: Say = silent,
+    progress: Say = silent,
 ) -> Comparison:
-    """Do the comparison that a configuration and a grid describe; see `compare`."""
+    """Do the comparison that a configuration and a grid describe; see `compare`.
+
+    Args:
+        base: The job that is the same for all.
+        over: What is varied.
+        folder: Where the result is going to be written; refused here, before anything is trained.
+        observers: See every network.
+        say: Receives one line on each thing the user should know.
+        progress: Receives one line on each network that has ended.
+    """
     configs = [(choice, _config(base, choice)) for choice in combinations(over)]
+    prepared = _prepared(base)
+    candidates = [_candidate(choice, config, prepared) for choice, config in configs]
+    asked = {**base.to_json(), "over": as_lists(over)}
+    if folder is not None:
+        folder.check(asked, prepared.report.fingerprint)
+    say_data(prepared.report, say)
+    counted = Counted({c.network: settings_text(c.settings) for c in candidates}, progress)
+    sessions = _trained(candidates, prepared, base, [counted, *observers])
+    counted.close()  # the last ones may have diverged
+    found = _found(candidates, sessions, prepared, base)
+    return replace(
+        found,
+        config=asked,
+        common=_common(candidates),
+        data=data_in_brief(prepared.report),
+        env=dict(environment()),
+    )
+
+
+def _prepared(base: TrainConfig) -> Prepared:
     prepared = prepare(
         base.source,
         target=base.target,
@@ -113,8 +173,15 @@ def run_comparison(
     )
     if not len(prepared.valid):
         raise SettingError("no records are left to compare by: give valid a larger share")
-    candidates = [_candidate(choice, config, prepared) for choice, config in configs]
-    sessions = _trained(candidates, prepared, base, observers)
+    return prepared
+
+
+def _found(
+    candidates: Sequence[Candidate],
+    sessions: Sequence[Session],
+    prepared: Prepared,
+    base: TrainConfig,
+) -> Comparison:
     runs = [_run(c, s) for c, s in zip(candidates, sessions, strict=True)]
     score_name = objective_named(candidates[0].plan.objective).score_name
     rows = rows_of(runs, score_name)
@@ -129,8 +196,25 @@ def run_comparison(
     )
 
 
+def _common(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """The settings whose values are the same for all, chosen ones included."""
+    first, *others = [
+        {"network": c.plan.network, **c.plan.network_settings, **asdict(c.plan.training)}
+        for c in candidates
+    ]
+    missing = object()
+    return {
+        name: value
+        for name, value in first.items()
+        if all(settings.get(name, missing) == value for settings in others)
+        and name not in candidates[0].varied
+    }
+
+
 def _config(base: TrainConfig, choice: Mapping[str, Any]) -> TrainConfig:
     values = dict(choice)
+    if "network" in values and base.network is not None:
+        raise SettingError("'network' is both varied and set: leave one out")
     seed = values.pop("seed", base.seed)
     network = values.pop("network", base.network)
     if not str(seed).isdecimal():
@@ -152,7 +236,7 @@ def _candidate(choice: dict[str, Any], config: TrainConfig, prepared: Prepared) 
         network = build_network(
             plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
         )
-    return Candidate({**choice, "seed": config.seed}, plan, network)
+    return Candidate({**choice, "seed": config.seed}, plan, network, frozenset(choice))
 
 
 def _trained(
@@ -214,39 +298,3 @@ def _test_score(
         return None
     best = sessions[max(own, key=lambda i: cast(float, runs[i].score))]
     return best.objective.score(*evaluate(best.network, prepared.test))
-
-
-def verdict(rows: Sequence[ComparedRow], score_name: str) -> str:
-    """Which setting is best, and which are behind it, level with it, or not comparable."""
-    best, others = rows[0], rows[1:]
-    if best.score is None:
-        return "Every run diverged: lower the learning rates or clip gradients."
-    if best.diverged:
-        return (
-            "Every setting diverged in some of its runs, so that none is best: lower the learning "
-            f"rates or clip gradients. The fewest: {_named([best])}."
-        )
-    words = f"Best: {settings_text(best.settings)} with {score_name} {best.score:.4g}"
-    words += f" over {best.runs} seeds." if best.runs > 1 else "."
-    if best.runs < 2:
-        words += " One seed each: differences may be luck; add --over seed=0..9."
-        others = [row for row in others if row.diverged]
-    groups = {
-        "behind": "Behind it",
-        "not distinguishable": "Not distinguishable from it",
-        "not comparable": "Not comparable with it",
-    }
-    for standing, title in groups.items():
-        members = [row for row in others if row.standing == standing]
-        if members:
-            words += f" {title}: {_named(members)}."
-    return words
-
-
-def _named(rows: Sequence[ComparedRow]) -> str:
-    names = [
-        settings_text(row.settings) + (f" ({row.reason})" if row.reason else "")
-        for row in rows[:_MOST_NAMES]
-    ]
-    more = len(rows) - len(names)
-    return "; ".join([*names, f"{more} more"] if more else names)

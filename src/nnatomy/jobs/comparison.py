@@ -13,7 +13,7 @@ from scipy import stats
 from nnatomy.report.comparison import comparison_html, comparison_text, snippet_html
 
 _LEVEL = 0.95
-_SAME = 1e-6
+SAME = 1e-6
 """Scores that differ by less are equal: less than one record of a million, or single precision."""
 
 Standing = Literal["best", "behind", "not distinguishable", "not comparable"]
@@ -96,6 +96,11 @@ class Comparison:
         test_score: Score of the best run on the test records, which nothing else has seen.
         source: Name of the data.
         verdict: The result in a sentence or two.
+        config: What was asked for, with what was varied under "over".
+        common: Settings of the network and the training that all runs had, those left out by the
+            user with what was chosen.
+        data: The data in brief, with their fingerprint.
+        env: Versions, platform and processors.
     """
 
     rows: list[ComparedRow]
@@ -105,6 +110,10 @@ class Comparison:
     test_score: float | None
     source: str
     verdict: str
+    config: dict[str, Any] = field(default_factory=dict)
+    common: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, Any] = field(default_factory=dict)
 
     @property
     def best(self) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def t_interval(values: Sequence[float], level: float = _LEVEL) -> tuple[float, f
     difference, not that the mean is known exactly.
     """
     count = len(values)
-    if count < 2 or max(values) - min(values) < _SAME:
+    if count < 2 or max(values) - min(values) < SAME:
         return None
     half = stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count)
     mean = float(np.mean(values))
@@ -188,7 +197,7 @@ def _gap(group: Sequence[ComparedRun], first: Sequence[ComparedRun], level: floa
     if len(gaps) < 2:
         return _Gap("not comparable", "one seed", float(np.mean(gaps)) if gaps else None)
     mean, interval = float(np.mean(gaps)), t_interval(gaps, level)
-    if interval is None and abs(mean) < _SAME:
+    if interval is None and abs(mean) < SAME:
         return _Gap("not distinguishable", "the same in every seed", 0.0)
     if interval is None:
         return _Gap("not comparable", "seeds make no difference", mean)

@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nnatomy.conversion import written
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Encoded, Prepared
 from nnatomy.data.split import SplitPlan
 from nnatomy.jobs.baselines import Baseline, fit_baselines
 from nnatomy.jobs.config import Plan, TrainConfig, source_name
+from nnatomy.jobs.data_lines import Say
 from nnatomy.jobs.judgement import Answers, judge
 from nnatomy.jobs.prediction_table import write_table
 from nnatomy.jobs.predictor import Predictor
@@ -38,7 +40,12 @@ _BATCH = 1024
 
 
 def conclude(
-    folder: RunFolder, config: TrainConfig, plan: Plan, prepared: Prepared, session: Session
+    folder: RunFolder,
+    config: TrainConfig,
+    plan: Plan,
+    prepared: Prepared,
+    session: Session,
+    say: Say,
 ) -> None:
     """Write what a finished run leaves behind; result.json comes last and marks it as finished."""
     began = time.perf_counter()
@@ -46,11 +53,9 @@ def conclude(
     digest = write_model(folder.model, dict(session.network.state_dict()), facts)
     predictor = Predictor(session.network, prepared.codec, objective_named(plan.objective), facts)
     answers = _answers(predictor, prepared)
-    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, config.seed)
-    if prepared.task.kind == "regression":
-        baselines = [_in_units(b, prepared) for b in baselines]
+    baselines = _baselines(prepared, config.seed, say)
     encoded = Encoded(prepared.test, prepared.test_names, _truth(answers), (), ())
-    write_table(folder.path / "test_predictions.csv", predictor.table(encoded, answers.predicted))
+    write_table(folder.predictions, predictor.table(encoded, answers.predicted))
     rows = summarize(session.network, prepared.input_shape)
     result: dict[str, Any] = {
         "schema": 1,
@@ -83,6 +88,7 @@ def conclude(
         "report": str(folder.report),
         "model": str(folder.model),
     }
+    say("writing the report")
     _write_report(folder, prepared, session, result)
     write_json(folder.result, result)
 
@@ -123,6 +129,13 @@ def _truth(answers: Answers) -> list[Any]:
     if answers.task.kind == "classification":
         return [answers.task.classes[k] for k in answers.truth]
     return [float(value) for value in answers.truth]
+
+
+def _baselines(prepared: Prepared, seed: int, say: Say) -> list[Baseline]:
+    baselines = fit_baselines(prepared.train, prepared.test, prepared.task, seed, say)
+    if prepared.task.kind == "regression":
+        return [_in_units(baseline, prepared) for baseline in baselines]
+    return baselines
 
 
 def _in_units(baseline: Baseline, prepared: Prepared) -> Baseline:
@@ -192,8 +205,7 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
         if value is not None:
             words += [option, str(value)]
     for name, value in config.settings.items():
-        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        words += ["--set", f"{name}={text}"]
+        words += ["--set", f"{name}={written(value)}"]
     for column, kind in config.kinds.items():
         words += ["--kind", f"{column}={kind}"]
     return shlex.join([*words, "--out", str(folder.path)])

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nnatomy.errors import SettingError
 
 MOST = 1000
@@ -48,6 +50,24 @@ def _values(part: str) -> list[str]:
     return [str(value) for value in range(first, last + 1, step)]
 
 
+def as_lists(over: Any) -> dict[str, list[Any]]:
+    """The grid with its values in lists, plain numbers in place of NumPy's.
+
+    Raises:
+        SettingError: It is no mapping from names to lists of values.
+    """
+    wanted = "over takes a mapping from name to a list of values"
+    if not isinstance(over, Mapping) or not all(isinstance(name, str) for name in over):
+        raise SettingError(f'{wanted}, e.g. {{"seed": range(10)}}, got {over!r}')
+    for name, values in over.items():
+        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+            raise SettingError(f"{wanted}: '{name}' needs a list of values, got {values!r}")
+    return {
+        name: [value.item() if isinstance(value, np.generic) else value for value in values]
+        for name, values in over.items()
+    }
+
+
 def combinations(over: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every combination of the values, the last name varying fastest.
 
@@ -55,11 +75,12 @@ def combinations(over: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         SettingError: Nothing is varied, a name has no values or one twice, or there are too many
             combinations.
     """
+    over = as_lists(over)
     if not over:
         raise SettingError("nothing to compare: name values, e.g. --over init=zeros,he")
     count = 1
     for name, values in over.items():
-        if isinstance(values, str) or not len(values):
+        if not values:
             raise SettingError(f"over: '{name}' needs a list of values")
         written = [str(value) for value in values]
         if len(set(written)) < len(written):

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from nnatomy.errors import InterruptedRunError
+from nnatomy.errors import InterruptedRunError, signal_words
 
 
 @contextmanager
-def leave_at_signal(when: str) -> Iterator[None]:
+def leave_at_signal(when: str, then: str = "run the same command again to go on") -> Iterator[None]:
     """Leave the block where SIGINT or SIGTERM arrives, for work that keeps nothing half-done.
 
     Python delivers signals to the main thread only: in any other one nothing changes.
 
     Args:
-        when: What was going on and what is saved, for the message.
+        when: What was going on and what is saved, for the message; may be empty.
+        then: What the user may do next.
 
     Raises:
         InterruptedRunError: A signal came.
@@ -45,6 +46,6 @@ def leave_at_signal(when: str) -> Iterator[None]:
             signal.signal(number, handler)
     if received:
         raise InterruptedRunError(
-            f"stopped by signal {received[0]} {when}: run the same command again to go on",
+            f"stopped by {signal_words(received[0])}{when and f' {when}'}: {then}",
             received[0],
         )

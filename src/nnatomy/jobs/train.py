@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,20 @@ from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
-from nnatomy.errors import DataError, InterruptedRunError, RunError, SettingError
-from nnatomy.jobs.config import Plan, TrainConfig, place_of, resolve
+from nnatomy.errors import (
+    DataError,
+    InterruptedRunError,
+    OccupiedError,
+    RunError,
+    SettingError,
+    signal_words,
+)
+from nnatomy.jobs.config import Plan, TrainConfig, resolve
+from nnatomy.jobs.data_lines import Say, say_data, silent
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
 from nnatomy.jobs.weighting import weighted
 from nnatomy.models.catalog import build_network
-from nnatomy.report.wording import count, plural
 from nnatomy.training.atomic import discard, write_json
 from nnatomy.training.checkpointing import Checkpointer, resume
 from nnatomy.training.devices import seeded
@@ -35,12 +42,6 @@ from nnatomy.training.session import Session
 from nnatomy.training.signals import StopRequest, catch_signals
 
 _CHECKPOINT_SECONDS = 30.0
-
-Say = Callable[[str], None]
-
-
-def _silent(_message: str) -> None:
-    """Say nothing."""
 
 
 def train(
@@ -118,7 +119,8 @@ def run_training(
     out: str | Path | None = None,
     overwrite: bool = False,
     observers: Sequence[Observer] = (),
-    say: Say = _silent,
+    say: Say = silent,
+    progress: Say = silent,
 ) -> Run:
     """Do the training job that a configuration describes; see `train`.
 
@@ -128,7 +130,13 @@ def run_training(
         overwrite: Start anew where the folder holds another run.
         observers: See every step and epoch.
         say: Receives one line on each thing the user should know.
+        progress: Receives one line on each thing that is begun after training.
     """
+    if config.settings.get("engine") == "stacked":
+        raise SettingError(
+            "engine 'stacked' trains several networks at once (nnatomy compare): use auto, "
+            "compiled or autograd"
+        )
     path = Path(out) if out is not None else config.default_folder()
     with _taken(path, config, overwrite=overwrite) as folder:
         if folder.finished:
@@ -146,7 +154,7 @@ def run_training(
             # What judges and draws is imported when training is over, not before the first epoch.
             from nnatomy.jobs.conclude import conclude
 
-            conclude(folder, config, plan, prepared, session)
+            conclude(folder, config, plan, prepared, session, progress)
     return Run(path)
 
 
@@ -159,7 +167,7 @@ def _taken(path: Path, config: TrainConfig, *, overwrite: bool) -> Iterator[RunF
         with leave_at_signal("before training; nothing is lost"):
             _try_out(config)
     try:
-        with RunFolder.open(path, config.to_json(), overwrite=overwrite) as folder:
+        with _opened(path, config, overwrite) as folder:
             try:
                 yield folder
             except (DataError, SettingError):
@@ -172,6 +180,16 @@ def _taken(path: Path, config: TrainConfig, *, overwrite: bool) -> Iterator[RunF
         for parent in missing[1:]:
             with suppress(OSError):  # has become another run's
                 parent.rmdir()
+        raise
+
+
+def _opened(path: Path, config: TrainConfig, overwrite: bool) -> RunFolder:
+    """The folder; what is wrong with the job itself is named before what the folder holds."""
+    try:
+        return RunFolder.open(path, config.to_json(), overwrite=overwrite)
+    except OccupiedError:
+        with leave_at_signal("before training; nothing is lost"):
+            _try_out(config)
         raise
 
 
@@ -202,7 +220,8 @@ def _mention_newer_source(config: TrainConfig, folder: RunFolder, say: Say) -> N
 def _heed(stop: StopRequest, when: str) -> None:
     if stop.signal_number is not None:
         raise InterruptedRunError(
-            f"stopped by signal {stop.signal_number} {when}: run the same command again to go on",
+            f"stopped by {signal_words(stop.signal_number)} {when}: "
+            "run the same command again to go on",
             stop.signal_number,
         )
 
@@ -233,14 +252,7 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
                 "start anew or choose another --out"
             )
     write_json(folder.data_report, report)
-    for finding in prepared.report.findings:
-        say(f"data: {finding.message}")
-    if rejected := prepared.report.rejected:
-        first = rejected[0]
-        say(
-            f"data: {plural(len(rejected), 'record')} of {count(prepared.report.read)} cannot be "
-            f"used, e.g. {place_of(first)}: {first.reason} (all in {folder.data_report})"
-        )
+    say_data(prepared.report, say, folder.data_report)
     return prepared
 
 

@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnatomy.conversion import written
 from nnatomy.report.html import template
-from nnatomy.report.wording import line, number, seconds
+from nnatomy.report.wording import count, line, number, seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,6 +19,12 @@ Facts = Mapping[str, Any]
 _MOST_PANELS = 12
 _NOTEBOOK_ROWS = 50
 _COLUMNS = 4
+_LONGEST = 300
+_SELDOM = {
+    *("momentum", "shuffle", "tol", "monitor"),
+    *("device", "precision", "engine", "threads"),
+}
+"""Settings that are named among those of all only where the user has set them."""
 _INTERVALS = (
     "Intervals are over the seeds only: they leave out which records are for validation, and that "
     "the best epoch was chosen on them. Those behind the best hold for all pairs of settings at "
@@ -25,14 +32,21 @@ _INTERVALS = (
 )
 
 
-def settings_text(settings: Mapping[str, Any]) -> str:
+def settings_text(settings: Mapping[str, Any], longest: int = 120) -> str:
     """Settings as one would type them; "all alike" where only seeds were varied."""
-    words = ", ".join(f"{name}={_typed(value)}" for name, value in settings.items())
-    return line(words, 120) or "all alike"
+    words = " ".join(f"{name}={written(value)}" for name, value in settings.items())
+    return line(words, longest) or "all alike"
 
 
-def _typed(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+def common_text(facts: Facts) -> str:
+    """What all runs had: what the user set, and what else shapes a result and is not off."""
+    given = facts["config"].get("settings", {})
+    shown = {
+        name: value
+        for name, value in facts["common"].items()
+        if name in given or name == "seed" or (value and name not in _SELDOM)
+    }
+    return f"same for all: {settings_text(shown, _LONGEST)}" if shown else ""
 
 
 def table_of(facts: Facts) -> tuple[list[str], list[list[str]]]:
@@ -59,7 +73,7 @@ def _time_title(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    cells = [line(_typed(row["settings"][name]), 40) for name in names]
+    cells = [line(written(row["settings"][name]), 40) for name in names]
     diverged = f" + {row['diverged']} diverged" if row["diverged"] else ""
     cells.append(f"{row['runs']}{diverged}")
     if row["score"] is None:
@@ -97,7 +111,8 @@ def comparison_text(facts: Facts) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         for cells in (head, *lines)
     ]
-    return "\n".join([*rows, facts["verdict"], _held_out(facts)])
+    words = [facts["verdict"], _held_out(facts), common_text(facts)]
+    return "\n".join([*rows, *filter(None, words)])
 
 
 def _held_out(facts: Facts) -> str:
@@ -120,6 +135,7 @@ def snippet_html(facts: Facts) -> str:
         left_out=len(lines) - len(lines[:_NOTEBOOK_ROWS]),
         verdict=facts["verdict"],
         held_out=_held_out(facts),
+        common=common_text(facts),
     )
 
 
@@ -132,10 +148,35 @@ def comparison_html(facts: Facts) -> str:
         lines=lines,
         verdict=facts["verdict"],
         held_out=_held_out(facts),
+        common=common_text(facts),
+        data=_data_lines(facts["data"]),
+        made_with=_made_with(facts),
         picture=base64.b64encode(curves_png(facts)).decode(),
         panels=min(len(facts["rows"]), _MOST_PANELS),
         settings=len(facts["rows"]),
     )
+
+
+def _data_lines(data: Facts) -> list[str]:
+    """What was read, what of it was used and how it was split, then each finding."""
+    if not data:
+        return []
+    read, used = count(data["read"]), count(data["used"])
+    parts = ", ".join(f"{count(n)} {part}" for part, n in data["splits"].items())
+    target = data["target"].get("name")
+    words = [f"{used} of {read} records used: {parts}."]
+    words += [f"Split: {data['split_method']}."] if data["split_method"] else []
+    words += [f"Target: {target}."] if target else []
+    if data["unused_columns"]:
+        words.append(f"Unused columns: {', '.join(data['unused_columns'])}.")
+    return [line(text, _LONGEST) for text in [*words, *data["lines"]]]
+
+
+def _made_with(facts: Facts) -> str:
+    names = ("nnatomy", "python", "torch", "platform")
+    words = ", ".join(f"{name} {facts['env'][name]}" for name in names if name in facts["env"])
+    fingerprint = facts["data"].get("fingerprint", "")
+    return f"{words}; data {fingerprint[:16]}" if words else ""
 
 
 def curves_png(facts: Facts) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from nnatomy.errors import InterruptedRunError
+from nnatomy.errors import InterruptedRunError, signal_words
 from nnatomy.training.checkpoint import load_latest, save
 from nnatomy.training.observers import Observer
 from nnatomy.training.run_folder import RunFolder
@@ -99,7 +99,7 @@ class Checkpointer(Observer):
         self._save(session)
         if self.stop is not None and self.stop.signal_number is not None:
             raise InterruptedRunError(
-                f"stopped by signal {self.stop.signal_number}; state saved at step "
+                f"stopped by {signal_words(self.stop.signal_number)}; state saved at step "
                 f"{session.step}, run the same command again to go on",
                 self.stop.signal_number,
             )

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from nnatomy.errors import IntegrityError, RunError
+from nnatomy.errors import IntegrityError, OccupiedError, RunError
 from nnatomy.training.atomic import (
     discard,
     file_error,
@@ -29,6 +29,9 @@ from nnatomy.training.atomic import (
     write_json,
 )
 from nnatomy.types import Json
+
+COMPARISON_FILES = ("comparison.json", "index.html")
+"""What a comparison writes into a folder of its own."""
 
 
 class RunFolder:
@@ -53,6 +56,7 @@ class RunFolder:
         self.checkpoints = path / "ckpt"
         self.model = path / "model.nnatomy"
         self.report = path / "report.html"
+        self.predictions = path / "test_predictions.csv"
         self.result = path / "result.json"
         self.environment_changes: tuple[str, ...] = ()
         self._lock = FileLock(self.lock, timeout=0)
@@ -78,11 +82,11 @@ class RunFolder:
             The folder, locked until `close` (or the end of a with block, or of the process).
 
         Raises:
-            RunError: The folder is in use, holds other settings or other files, or cannot be
-                written.
+            OccupiedError: The folder holds other settings, or a comparison.
+            RunError: The folder is in use, holds other files, or cannot be written.
         """
         folder = cls(Path(path))
-        folder._create()
+        folder._create(overwrite)
         folder._acquire()
         try:
             folder._prepare(json.loads(to_json(config)), overwrite, volatile)
@@ -93,6 +97,22 @@ class RunFolder:
             folder.close()
             raise
         return folder
+
+    @classmethod
+    def clear(cls, path: Path) -> None:
+        """Remove the files of a run or comparison, and of nothing else.
+
+        Raises:
+            RunError: The folder is in use, or a file cannot be removed.
+        """
+        folder = cls(path)
+        folder._acquire()
+        try:
+            folder._clear()
+        except OSError as error:
+            raise file_error("clear", path, error) from error
+        finally:
+            folder.close()
 
     def __enter__(self) -> RunFolder:
         return self
@@ -165,13 +185,35 @@ class RunFolder:
         except OSError as error:
             raise file_error("write", self.metrics, error) from error
 
-    def _create(self) -> None:
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What `_clear` removes; the settings go last: a clearing cut short is then continued."""
+        return (
+            self.result,
+            self.report,
+            self.model,
+            self.predictions,
+            self.checkpoints,
+            self.metrics,
+            self.data_report,
+            self.env,
+            self.config,
+        )
+
+    def _create(self, overwrite: bool) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             names = {entry.name for entry in self.path.iterdir()}
         except OSError as error:
             raise file_error("create the run folder", self.path, error) from error
         begun = {name for name in names if name != self.lock.name and not is_temporary(name)}
+        if COMPARISON_FILES[0] in begun and self.config.name not in begun:
+            if not overwrite:
+                raise OccupiedError(
+                    f"{self.path} holds a comparison; "
+                    "add --overwrite to start anew or choose another --out"
+                )
+            begun -= set(COMPARISON_FILES)
         if begun and not {self.lock.name, self.config.name} <= names:
             raise RunError(
                 f"{self.path} has files that belong to no run ({min(begun)}); choose another --out"
@@ -207,26 +249,17 @@ class RunFolder:
         self.checkpoints.mkdir(exist_ok=True)
         sweep(self.checkpoints)
         sync_folder(self.path)
-        environment = _environment()
+        now = environment()
         try:
             recorded = json.loads(self.env.read_bytes())
         except (FileNotFoundError, ValueError):
-            write_json(self.env, environment)
+            write_json(self.env, now)
         else:
-            self.environment_changes = tuple(_differences(recorded, environment))
+            self.environment_changes = tuple(differences(recorded, now))
 
     def _clear(self) -> None:
-        """Remove an earlier run; its settings go last: a clearing cut short is then continued."""
-        for path in (
-            self.result,
-            self.report,
-            self.model,
-            self.checkpoints,
-            self.metrics,
-            self.data_report,
-            self.env,
-            self.config,
-        ):
+        """Remove an earlier run, and a comparison that an earlier version wrote beside it."""
+        for path in (*(self.path / name for name in COMPARISON_FILES[::-1]), *self.files):
             discard(path)
 
     def _compare(self, config: dict[str, Any], volatile: Set[str]) -> None:
@@ -236,24 +269,24 @@ class RunFolder:
             raise RunError(
                 f"{self.config} is damaged; start again with --overwrite or choose another --out"
             ) from None
-        changes = _differences(
+        changes = differences(
             {key: value for key, value in recorded.items() if key not in volatile},
             {key: value for key, value in config.items() if key not in volatile},
         )
         if changes:
-            raise RunError(
+            raise OccupiedError(
                 f"{self.path} holds a run with other settings ({'; '.join(changes)}); "
                 "add --overwrite to start anew or choose another --out"
             )
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Settings that differ, nested ones by their dotted name: "name: old → new"."""
     changes = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            changes += _differences(before, after, f"{prefix}{key}.")
+            changes += differences(before, after, f"{prefix}{key}.")
         elif before != after or (key in old) != (key in new) or type(before) is not type(after):
             texts = [
                 to_json(side[key]).decode() if key in side else "not set" for side in (old, new)
@@ -262,7 +295,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
     return changes
 
 
-def _environment() -> dict[str, Json]:
+def environment() -> dict[str, Json]:
+    """Versions, platform and processors, as env.json has them."""
     return {
         "nnatomy": version("nnatomy"),
         "python": platform.python_version(),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnatomy.errors import DataError, NonFiniteError, RunError, SettingError
+from nnatomy.errors import DataError, NonFiniteError, SettingError
 from nnatomy.training.batch_size import batch_size_for
 from nnatomy.training.best_weights import BestWeights
 from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
@@ -23,9 +23,10 @@ from nnatomy.training.nonfinite import non_finite_error
 from nnatomy.training.objectives import Objective
 from nnatomy.training.optimizers import build_optimizer
 from nnatomy.training.order import permutation
-from nnatomy.training.randomness import generator_states, restore_generators
+from nnatomy.training.randomness import generator_states
 from nnatomy.training.schedules import learning_rate
 from nnatomy.training.settings import Settings
+from nnatomy.training.snapshot import go_on, snapshot
 from nnatomy.training.state import State
 from nnatomy.training.stopping import StopRules
 from nnatomy.types import Batch, Samples
@@ -115,25 +116,17 @@ class Session:
         self.seconds, self.share = 0.0, 1.0
         self._weights = BestWeights(network)
         exact = torch.float64 if self.device.type == "cpu" else torch.float32
-        self._loss_sum = torch.zeros((), device=self.device, dtype=exact)
-        self._norm_sum = 0.0
+        self._loss_sum, self._norm_sum = torch.zeros((), device=self.device, dtype=exact), 0.0
         self._epoch_start: Tensor | None = None
         self._generators: dict[str, Tensor] = {}
         self._clock = time.perf_counter()
 
     def _compiled(self) -> CompiledSteps | None:
-        if has_filters(self.network):
+        if self.settings.engine not in ("auto", "compiled"):
             return None
         example = next(iter(self.train.batches(torch.zeros(1, dtype=torch.long), 1)))
-        return compiled_steps(
-            self.network,
-            self.flat,
-            self.rule,
-            self.objective,
-            self.settings,
-            self.batch_size,
-            example,
-        )
+        parts = (self.network, self.flat, self.rule, self.objective, self.settings)
+        return compiled_steps(*parts, self.batch_size, example)
 
     def activations(self) -> tuple[list[Tensor], Tensor] | None:
         """What the layers were fed in the last step, and the outputs, where steps are compiled.
@@ -195,9 +188,8 @@ class Session:
 
     def _compute(self, steps: CompiledSteps, batch: Batch, wanted: int) -> Done:
         totals = np.array([self._loss_sum.item(), self._norm_sum])
-        if self.settings.schedule == "constant":
-            rates = np.full(wanted, self.settings.lr)
-        else:
+        rates = np.full(wanted, self.settings.lr)
+        if self.settings.schedule != "constant":
             rates = np.array([self.rate(self.step + k) for k in range(wanted)])
         done = steps.run(batch, rates, totals)
         if done.steps:
@@ -227,8 +219,7 @@ class Session:
         """
         (batch,) = self.batches()
         steps, before = cast(CompiledSteps, self._steps), self.step
-        left = self.settings.epochs - self.epoch
-        wanted = min(steps.most, left, left if limit is None else limit)
+        wanted = min(steps.most, self.settings.epochs - self.epoch, limit or steps.most)
         done = self._compute(steps, batch, wanted)
         records, begin = len(batch.targets), self.seconds
         share = (self._elapsed() - begin) / wanted
@@ -397,29 +388,8 @@ class Session:
 
     def capture(self) -> State:
         """A copy of the state after the last step; a finished run's can go on to more epochs."""
-        tensors = {f"network.{k}": v for k, v in self.last_weights().items()}
-        tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
-        tensors |= {f"best.{k}": v for k, v in self._weights.best.items()}
-        tensors |= self._generators or generator_states(self.device, self._own_generator)
-        tensors["loss_sum"] = self._loss_sum
-        if self._epoch_start is not None:
-            tensors["epoch_start"] = self._epoch_start
         self._elapsed()
-        values = {
-            "step": self.step,
-            "epoch": self.epoch,
-            "consumed": self.consumed,
-            "norm_sum": self._norm_sum,
-            "history": list(self.history),
-            "probed": list(self.probed),
-            "rules": self.rules.to_values(),
-            "stopped": self.stopped,
-            "seconds": self.seconds,
-            "threads": self.threads,
-            "records": len(self.train),
-            "batch_size": self.batch_size,
-        }
-        return State({k: v.detach().clone() for k, v in tensors.items()}, values)
+        return snapshot(self)
 
     def restore(self, state: State) -> None:
         """Go on from a captured state.
@@ -427,29 +397,4 @@ class Session:
         Raises:
             RunError: The state belongs to other data or another network.
         """
-        values, tensors = state.values, state.tensors
-        for name, now in (("records", len(self.train)), ("batch_size", self.batch_size)):
-            if values[name] != now and values["consumed"]:
-                raise RunError(f"the saved state has {name} {values[name]}, this run has {now}")
-        try:
-            self.network.load_state_dict(state.part("network."))
-            for name, slot in self.rule.slots.items():
-                slot.copy_(tensors[f"slot.{name}"])
-        except (KeyError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise RunError(
-                f"the saved state is of another network or optimizer: {reason}"
-            ) from None
-        best = state.part("best.")
-        self._weights.best = {k: v.to(self.device, copy=True) for k, v in best.items()}
-        self._loss_sum.copy_(tensors["loss_sum"])
-        if "epoch_start" in tensors:
-            self._epoch_start = tensors["epoch_start"].to(self.device)
-        restore_generators(tensors, self.device, self._own_generator)
-        self.step, self.epoch = values["step"], values["epoch"]
-        self.consumed, self._norm_sum = values["consumed"], values["norm_sum"]
-        self.history, self.probed = History(values["history"]), list(values["probed"])
-        self.rules.restore(values["rules"])
-        self.seconds, self.threads = values["seconds"], values["threads"]
-        more = self.epoch < self.settings.epochs
-        self.stopped = "" if more and values["stopped"].startswith("epoch") else values["stopped"]
+        go_on(self, state)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
@@ -12,12 +14,17 @@ from nnatomy.conversion import convert_all
 from nnatomy.errors import SettingError, nearest
 
 _THREADS_PER_PROCESSOR = 4
+_ENTRY = re.compile(r"^ {4}(\w+): ((?:.|\n {8})*)", re.MULTILINE)
+"""An entry of the docstring of `Settings`: a name and its description."""
 Engine = Literal["auto", "compiled", "stacked", "autograd"]
-_CHOICES = {
+CHOICES: dict[str, tuple[str, ...]] = {
     "monitor": ("loss", "score"),
     "precision": ("float32", "auto", "bfloat16"),
     "engine": get_args(Engine),
 }
+"""The values of settings that have a few only; update rules and schedules have tables of their own.
+"""
+_NOTES = {"engine": " ('stacked' for several networks at once only)"}
 
 
 @dataclass(frozen=True)
@@ -37,20 +44,20 @@ class Settings:
         l1: λ of the penalty λ/(2m) Σ |w| on the same weights.
         clip_norm: Gradients with a larger Euclidean norm are scaled down to it. None: never.
         shuffle: Draw the records in a new order each epoch.
-        patience: Stop when more than so many epochs in a row bring no improvement by `tol`: of the
-            validation loss (or score, see `monitor`) when there are validation records, else of
-            the training loss. None: never.
+        patience: Stop when more than so many epochs in a row bring no improvement by `tol`. It is
+            the validation loss that counts (or score, see `monitor`) when there are validation
+            records, else the training loss. None: never.
         tol: What counts as an improvement.
         monitor: "loss" or "score" of the validation records; also chooses the best weights.
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch: weights hardly change.
         error_rate: Stop when the share of training records in error, whatever their weights,
-            reaches this value.
+            reaches this value. None: never.
         seed: Of the order of records and of everything drawn at random.
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
         precision: "float32", or "auto" / "bfloat16" for mixed precision on devices that have it.
-        engine: What computes the steps: "compiled" machine code for plain dense networks on the
-            CPU, "stacked" networks side by side (several at once only), "autograd" for every
-            network; "auto" chooses. The results agree to rounding.
+        engine: What computes the steps, with results that agree to rounding. "compiled" is machine
+            code for plain dense networks on the CPU, "autograd" takes every network, "stacked"
+            several at once (`fit_many`, `compare`) and never one alone; "auto" chooses.
         threads: CPU threads, at most four a processor; None chooses one for small networks.
     """
 
@@ -88,22 +95,24 @@ class Settings:
         most = _THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
         if self.threads is not None and self.threads > most:
             raise SettingError(f"threads must be at most {most} here, got {self.threads}")
-        for name in ("l1", "l2", "tol", "weight_tol", "seed"):
+        for name in ("l1", "l2", "tol", "seed"):
             _at_least(name, getattr(self, name), 0)
+        for name in ("momentum", "weight_tol", "error_rate"):
+            if getattr(self, name) is not None:
+                _share(name, getattr(self, name))
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise SettingError(f"lr must be a positive number, got {self.lr}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise SettingError(f"clip_norm must be positive, got {self.clip_norm}")
-        if not 0 <= self.momentum < 1:
-            raise SettingError(f"momentum must be at least 0 and below 1, got {self.momentum}")
         self._check_choices()
 
     def _check_choices(self) -> None:
-        for name, known in _CHOICES.items():
+        for name, known in CHOICES.items():
             value = getattr(self, name)
             if value not in known:
                 hint = nearest(str(value), known)
-                raise SettingError(f"{name} is {_either(known)}, got {value!r}: {hint}")
+                note = _NOTES.get(name, "")
+                raise SettingError(f"{name} is {_either(known)}{note}, got {value!r}: {hint}")
 
 
 def _either(known: Sequence[str]) -> str:
@@ -111,8 +120,24 @@ def _either(known: Sequence[str]) -> str:
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if not (math.isfinite(value) and value >= least):
+    if not math.isfinite(value):
+        raise SettingError(f"{name} must be a finite number, got {value}")
+    if value < least:
         raise SettingError(f"{name} must be at least {least}, got {value}")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise SettingError(f"{name} must be at least 0 and below 1, got {value}")
+
+
+def setting_phrases() -> dict[str, str]:
+    """What each setting is, in the first sentence of its entry above."""
+    entries = dict(_ENTRY.findall(inspect.getdoc(Settings) or ""))
+    return {
+        name: " ".join(entries.get(name, "").split()).partition(". ")[0].rstrip(".")
+        for name in setting_names()
+    }
 
 
 def setting_names() -> list[str]:
