@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from nnatomy.diagnose.case import Case, Row
 
@@ -32,17 +32,20 @@ def middle(values: Sequence[Any], default: float = math.nan) -> float:
     return median(numbers) if numbers else default
 
 
-def of_layers(case: Case, name: str, layers: Sequence[int], *, late: bool = False) -> list[float]:
+def of_layers(
+    case: Case, name: str, layers: Sequence[int], *, part: Literal["all", "early", "late"] = "all"
+) -> list[float]:
     """A quantity that is measured by layer: the median over the rows, for each layer asked for.
 
     Args:
         case: The record.
         name: Of the quantity, e.g. "gradient".
         layers: Positions of layers.
-        late: Look at the last third of the rows only.
+        part: Look at the first or last third of the rows only.
     """
     rows = case.column(name)
-    rows = rows[-max(1, len(rows) // 3) :] if late else rows
+    third = max(1, len(rows) // 3)
+    rows = {"all": rows, "early": rows[:third], "late": rows[-third:]}[part]
     return [middle([row[i] for row in rows]) for i in layers] if rows else []
 
 

@@ -10,6 +10,8 @@ GAPS = {"classification": 0.08, "regression": 0.3}
 """Training score minus validation score, of accuracy and of R²."""
 KNOWN_BY_HEART = {"classification": 0.95, "regression": 0.7}
 """Share of the guessing loss that is gone on the training records."""
+LITTLE = 0.7
+"""Share of the guessing loss gone that a layer of one or two units hardly passes."""
 SHORT = 0.1
 """How far the training score stays below what nearest neighbors or trees reach on records that
 they have not seen."""
@@ -53,7 +55,8 @@ def too_little_capacity(case: Case) -> Finding | None:
         return None
     narrow = min(layer.units for layer in case.layers[:-1])
     short = _below_reference(case)
-    if not (short > SHORT and narrow <= 4):
+    hardly = narrow <= 2 and learned(case) < LITTLE
+    if not (narrow <= 4 and (short > SHORT or hardly)):
         return None
     if over_regularized(case) is not None:
         return None
@@ -66,6 +69,7 @@ def too_little_capacity(case: Case) -> Finding | None:
         f"Its narrowest layer has {narrow} unit{'s' if narrow > 1 else ''}.",
         (
             Evidence("reference score - training score", short, f"> {SHORT:g}"),
+            Evidence("share of the guessing loss gone", learned(case), f"< {LITTLE:g}"),
             Evidence("units of the narrowest hidden layer", narrow, "<= 4"),
         ),
         "Use more hidden units or another layer.",
@@ -105,7 +109,7 @@ def majority_collapse(case: Case) -> Finding | None:
     """Every record gets the same answer."""
     share, majority = fact(case, "predicted_share"), fact(case, "majority")
     classes = fact(case, "classes")
-    if not (share > 0.95 and classes > 1 and fact(case, "balanced") < 1 / classes + 0.15):
+    if not (share > 0.9 and classes > 1 and fact(case, "balanced") < 1 / classes + 0.15):
         return None
     return Finding(
         "majority_collapse",
@@ -113,7 +117,7 @@ def majority_collapse(case: Case) -> Finding | None:
         f"{share:.0%} of the answers are the same class, though it is {majority:.0%} of the "
         "records at most.",
         (
-            Evidence("share of the most frequent answer", share, "> 0.95"),
+            Evidence("share of the most frequent answer", share, "> 0.9"),
             Evidence("mean recall", fact(case, "balanced"), f"< {1 / classes + 0.15:.2g}"),
         ),
         "Weigh the classes (class_weight=balanced), train longer, or collect the rare ones.",

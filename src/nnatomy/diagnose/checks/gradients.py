@@ -21,7 +21,7 @@ def vanishing_gradients(case: Case) -> Finding | None:
     """The first layers' gradients are a tiny share of the last ones'."""
     if len(case.layers) < 3 or not case.column("gradient"):
         return None
-    gradients = of_layers(case, "gradient", range(len(case.layers)))
+    gradients = of_layers(case, "gradient", range(len(case.layers)), part="early")
     each = [
         g / math.sqrt(layer.parameters) for g, layer in zip(gradients, case.layers, strict=True)
     ]

@@ -90,7 +90,8 @@ def wrong_output(case: Case) -> Finding | None:
             text = "the outputs are cut off at 0, where the loss wants any number"
     elif objective == "squared" and fact(case, "target_std") > 0:
         below, above = fact(case, "target_low"), fact(case, "target_high")
-        if last == "relu" or (low == 0 and below < 0):
+        zeros = middle([row["out_zeros"] for row in rows])
+        if last == "relu" or (low == 0 and below < 0 and 0.05 < zeros < 0.99):
             text = f"the outputs are cut off at 0, the targets go down to {below:.3g}"
         elif last in ("sigmoid", "softmax", "tanh") and (below < low - 0.05 or above > high + 0.05):
             text = f"the outputs stay within {low:.2g} to {high:.2g}, the targets go from "

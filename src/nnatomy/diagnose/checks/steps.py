@@ -24,7 +24,7 @@ FIRST_UPDATE = {"adaptive": 0.2, "plain": 0.75}
 """‖Δw‖ / ‖w‖ of the first step, in the layer where it is largest."""
 LARGE_UPDATE = 0.15
 """The same, of the median step."""
-SMALL_UPDATE = 1e-3
+SMALL_UPDATE = 3e-3
 """The same, of the largest step measured."""
 ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
 FEW_UPDATES = 100
@@ -83,6 +83,8 @@ def batch_too_large(case: Case) -> Finding | None:
     """So many records a step that there are too few steps."""
     steps, batch = setting(case, "steps") or 0, setting(case, "batch_size") or 0
     count = fact(case, "records")
+    if not str(setting(case, "stopped") or "epoch").startswith("epoch"):
+        return None  # it had come to rest
     if not (batch >= 0.25 * count and 0 < steps <= FEW_UPDATES and setting(case, "epochs")):
         return None
     if learned(case) > 0.9:
@@ -105,7 +107,7 @@ def batch_too_small(case: Case) -> Finding | None:
     """So few records a step that the gradient is mostly noise at this learning rate."""
     batch = setting(case, "batch_size") or 0
     cosines = known(case.column("cosine"))
-    if not 0 < batch <= 4 or case.structure.get("batch_norms"):
+    if not 0 < batch <= 2 or case.structure.get("batch_norms"):
         return None
     losses = known(case.column("loss"))
     noise = middle([abs(a - b) for a, b in pairwise(losses)])
@@ -117,7 +119,7 @@ def batch_too_small(case: Case) -> Finding | None:
         f"With {batch} record{'s' if batch > 1 else ''} a step the gradient is mostly noise: "
         f"successive ones point {middle(cosines):.2f} the same way.",
         (
-            Evidence("records a step", batch, "<= 4"),
+            Evidence("records a step", batch, "<= 2"),
             Evidence("cosine of successive gradients", middle(cosines), ""),
             Evidence("change of the loss from step to step", noise, ""),
         ),
@@ -129,14 +131,14 @@ def batch_too_small(case: Case) -> Finding | None:
 def batch_norm_tiny_batch(case: Case) -> Finding | None:
     """Batch normalization by the statistics of two or three records."""
     batch = setting(case, "batch_size") or 0
-    if not case.structure.get("batch_norms") or not 0 < batch <= 4:
+    if not case.structure.get("batch_norms") or not 0 < batch <= 3:
         return None
     return Finding(
         "batch_norm_tiny_batch",
         "warning",
         f"Batches of {batch} are normalized by their own mean and spread, which say little about "
         "the others'.",
-        (Evidence("records a step", batch, "<= 4"),),
+        (Evidence("records a step", batch, "<= 3"),),
         "Use batches of 16 records or more, or leave batch normalization out.",
         "P6",
     )

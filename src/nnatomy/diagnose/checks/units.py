@@ -6,7 +6,7 @@ from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
 from nnatomy.diagnose.signs import hidden_fed, known, of_layers
 
-DEAD = 0.5
+DEAD = 0.75
 """Share of a layer's units that are zero for all records."""
 SATURATED = 0.5
 """Share of a layer's activations where the derivative is below a twentieth of its largest."""
@@ -17,7 +17,7 @@ ALIKE = 1e-6
 def dead_relus(case: Case) -> Finding | None:
     """Units that are zero whatever they are shown."""
     places = hidden_fed(case, "relu", "")
-    shares = of_layers(case, "fed_dead", places, late=True)
+    shares = of_layers(case, "fed_dead", places, part="late")
     if not known(shares) or max(known(shares)) < DEAD:
         return None
     worst = max(range(len(places)), key=lambda i: shares[i])
