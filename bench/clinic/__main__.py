@@ -10,60 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bench.clinic.rounds import Job, examine
+
 HALVES = {"choose": 0, "report": 50_000}
-Job = tuple[str, int, int, bool, bool]
-
-
-def examine(job: Job) -> dict[str, Any] | None:
-    """One patient or control: a line of the table to be."""
-    import torch
-
-    from bench.clinic import rival
-    from bench.clinic.ward import admit, as_good, control
-    from nnatomy.data.samples import TensorSamples
-    from nnatomy.diagnose import findings_of, heal
-
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    illness, number, first, heals, rivals = job
-    stay = admit(illness, number, first) if illness else control(number, first)
-    if stay is None:
-        return None
-    found = [finding.check for finding in findings_of(stay.trial.case)]
-    data = stay.patient.data
-    line: dict[str, Any] = {
-        "illness": illness,
-        "data": data.name,
-        "seed": stay.patient.seed,
-        "engine": stay.trial.session.engine,
-        "draws": stay.draws,
-        "score": stay.trial.score,
-        "twin": stay.twin,
-        "found": found,
-        "case": stay.trial.case.to_json(),
-    }
-    if illness and heals:
-        train = TensorSamples(data.inputs, data.targets)
-        valid = TensorSamples(data.valid_inputs, data.valid_targets)
-        healing = heal(stay.trial, train, valid)
-        line["healed_score"] = healing.after.score
-        line["healed"] = as_good(healing.after.score, stay.twin)
-        line["attempts"] = [
-            (a.check, a.remedy, a.before, a.after, a.kept) for a in healing.attempts
-        ]
-    if rivals:
-        titles = rival.findings(stay.patient)
-        line["rival"] = titles
-        line["rival_named"] = any(rival.names(illness, title) for title in titles)
-        line["rival_first"] = bool(titles) and rival.names(illness, titles[0])
-    return line
 
 
 def table(lines: Sequence[dict[str, Any]]) -> str:
@@ -102,7 +57,8 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
         f"healthy runs {len(well)}: false alarms on {sum(bool(y['found']) for y in well)} "
         f"({sum(bool(y['found']) for y in well) / max(1, len(well)):.1%}) {dict(alarms)}",
         f"  torchmortem: on {sum(bool(line.get('rival')) for line in well)} "
-        f"({sum(bool(line.get('rival')) for line in well) / max(1, len(well)):.1%})",
+        f"({sum(bool(line.get('rival')) for line in well) / max(1, len(well)):.1%}), critical ones "
+        f"on {sum(bool(line.get('rival_critical')) for line in well)}",
     ]
     return "\n".join(rows)
 

@@ -36,8 +36,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 not here it has no words for."""
 
 
-def findings(patient: Patient) -> list[str]:
-    """Titles of its findings, warnings and worse, the gravest first."""
+def findings(patient: Patient) -> list[tuple[str, bool]]:
+    """Titles of its findings and whether they are critical; warnings and worse, gravest first."""
     from torchmortem import Autopsy
 
     logging.disable(logging.ERROR)
@@ -53,7 +53,7 @@ def findings(patient: Patient) -> list[str]:
     report = autopsy.get_report()
     found = [] if report is None else report.findings
     found = sorted(found, key=lambda finding: -finding.severity)
-    return [finding.title for finding in found if finding.severity >= 1]
+    return [(finding.title, finding.severity >= 2) for finding in found if finding.severity >= 1]
 
 
 def names(illness: str, title: str) -> bool:
