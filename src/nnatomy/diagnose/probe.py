@@ -55,11 +55,17 @@ class Measuring:
         own = self._modules[layer.name].parameters(recurse=False)
         return max((p for p in own if p.dim() >= 2), key=lambda p: p.numel())
 
-    def prepare(self, gradient: Tensor | None) -> None:
-        """Remember weights and gradient, and listen to the next forward pass."""
+    def prepare(self, gradient: Tensor | None, *, listen: bool = True) -> None:
+        """Remember weights and gradient, and listen to the next forward pass.
+
+        Args:
+            gradient: Of the step before, all of it in one vector.
+            listen: Whether there will be a pass to listen to.
+        """
         self._before = [matrix.detach().clone() for matrix in self._matrices]
         self._gradient = None if gradient is None else gradient.clone()
-        self.listener.start()
+        if listen:
+            self.listener.start()
 
     def gradient_norms(self) -> list[float]:
         """‖∂J/∂W‖ of each layer, as the gradients stand."""
@@ -70,6 +76,8 @@ class Measuring:
         gradient: Tensor | None,
         targets: Tensor | None,
         activations: tuple[list[Tensor], Tensor] | None = None,
+        *,
+        first: bool = False,
     ) -> dict[str, Any]:
         """The numbers of the step that was just made.
 
@@ -77,13 +85,13 @@ class Measuring:
             gradient: All of it in one vector.
             targets: Of its batch, where they are known.
             activations: What the layers were fed and the outputs, where nobody could listen.
+            first: Whether it was the first step: then the start is looked at, too.
         """
         fed, outputs = activations or self._heard()
         row: dict[str, Any] = {
             "gradient": self.gradient_norms(),
             "weight": norms(self._matrices),
             "update": self._updates(),
-            "spread": [spread(matrix) for matrix in self._matrices],
             "cosine": None,
         }
         if gradient is not None and self._gradient is not None:
@@ -92,6 +100,8 @@ class Measuring:
             row |= self._activations(fed)
         if outputs is not None:
             row |= output_numbers(outputs, targets)
+        if first:  # units that are alike stay so
+            row["spread"] = [spread(matrix) for matrix in self._matrices]
         self.listener.stop()
         self._before, self._gradient = [], None
         return row
@@ -158,7 +168,7 @@ class Probe(Observer):
         self._measuring = Measuring(session.network)
         self._every = self.interval or _interval(session)
         if self._due(session.step) == session.step + 1:
-            self._measuring.prepare(None)
+            self._measuring.prepare(None, listen=session.engine != "compiled")
 
     def on_step(self, session: Session) -> None:
         """Measure this step or prepare the measurement of the next."""
@@ -166,12 +176,14 @@ class Probe(Observer):
         gradient = session.flat.gradient
         if session.step == 1 or session.step % self._every == 0:
             targets = None if session.batch is None else session.batch.targets
-            row = self._measuring.measure(gradient, targets, session.activations())
+            row = self._measuring.measure(
+                gradient, targets, session.activations(), first=session.step == 1
+            )
             head = {"step": session.step, "epoch": session.epoch, "loss": session.loss}
             head |= {"norm": session.norm, "lr": session.rate(session.step - 1)}
             session.probed.append(head | row)
         if self._due(session.step) == session.step + 1:
-            self._measuring.prepare(gradient)
+            self._measuring.prepare(gradient, listen=session.engine != "compiled")
 
     def on_end(self, session: Session) -> None:
         """Leave no hook behind."""

@@ -189,7 +189,7 @@ class Doctor:
         gradient = self._gradient if self._gradient is not None else self._flat_gradient()
         outputs, targets = self._pair or (None, None)
         heard = list(self._measuring.listener.fed.values())
-        row = self._measuring.measure(gradient, targets)
+        row = self._measuring.measure(gradient, targets, first=self.steps == 1)
         if self._norms:
             row["gradient"] = self._norms
         norm = None if gradient is None else gradient.norm().item()
