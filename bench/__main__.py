@@ -17,6 +17,8 @@ NAMES = (
     "images_memory",
     "pipeline",
     "quality",
+    "probes",
+    "clinic",
 )
 
 

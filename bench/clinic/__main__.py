@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.clinic.rounds import Job, examine
+from nnatomy.diagnose import Case, findings_of
 
 HALVES = {"choose": 0, "report": 50_000}
 
@@ -63,6 +64,12 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def _judged_anew(line: dict[str, Any]) -> dict[str, Any]:
+    """A line with the findings that today's checks make of its run."""
+    found = findings_of(Case.from_json(line["case"]))
+    return line | {"found": [finding.check for finding in found]}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     from bench.clinic.cases import ILLNESSES
 
@@ -75,7 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-rival", action="store_true", help="leave torchmortem out")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write every line as JSON")
+    parser.add_argument("--read", type=Path, help="judge the runs of such a file anew")
     given = parser.parse_args(arguments)
+    if given.read:
+        print(table([_judged_anew(json.loads(text)) for text in given.read.open()]))
+        return
     first, heals, rivals = HALVES[given.half], not given.no_healing, not given.no_rival
     jobs: list[Job] = [
         (illness, number, first, heals, rivals)

@@ -27,6 +27,7 @@ class Listener:
         self.network = network
         self.fed: dict[str, Tensor] = {}
         self.outputs: Tensor | None = None
+        self._modules = weighted_modules(network)
         self._handles: list[RemovableHandle] = []
 
     @property
@@ -38,7 +39,7 @@ class Listener:
         """Listen from now on."""
         if self._handles:
             return
-        for name, module in weighted_modules(self.network).items():
+        for name, module in self._modules.items():
             self._handles.append(module.register_forward_pre_hook(self._hearing(name)))
         self._handles.append(self.network.register_forward_hook(self._answered))
 

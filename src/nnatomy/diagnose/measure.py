@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_VALUES = 1 << 15
+_VALUES = 1 << 14
 """Values of a layer that are looked at; more would tell the same."""
 _RANK_UNITS = 64
 # Where the derivative has fallen to a twentieth of its largest value.

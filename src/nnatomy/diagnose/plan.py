@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,9 +14,11 @@ from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.probe import Probe
 from nnatomy.diagnose.record import record
-from nnatomy.errors import NonFiniteError
+from nnatomy.errors import NonFiniteError, SettingError
 from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
+from nnatomy.training.lr_finder import find_learning_rate
+from nnatomy.training.objectives import objective_named
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
@@ -38,6 +40,7 @@ class Plan:
         scale_targets: Train on standardized targets.
         drop_not_finite: Leave out records with values that are not finite.
         drop_column: Leave out this input, which tells the answer away.
+        find_rate: Search the learning rate by a range test before training.
         balance: Weigh the classes by the inverse of their frequency.
     """
 
@@ -49,6 +52,7 @@ class Plan:
     scale_targets: bool = False
     drop_not_finite: bool = False
     drop_column: int | None = None
+    find_rate: bool = False
     balance: bool = False
 
 
@@ -106,6 +110,8 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
     if plan.scale_inputs:
         (batch,) = train.batches(torch.arange(min(len(train), 4096)), 4096)
         network = nn.Sequential(Standardize(batch.inputs), network)
+    if plan.find_rate:
+        plan = _with_found_rate(plan, network, train)
     probe, kept = Probe(), _Kept()
     failure = ""
     try:
@@ -123,6 +129,17 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
         probe.close()
     case = record(kept.session, probe, failure)
     return Trial(plan, kept.session, case, _score(case))
+
+
+def _with_found_rate(plan: Plan, network: nn.Module, train: Samples) -> Plan:
+    """The plan with the learning rate that the range test suggests; as it was where it fails."""
+    objective = objective_named(plan.objective)
+    try:
+        curve = find_learning_rate(network, train, objective=objective, settings=plan.training)
+    except SettingError:
+        return replace(plan, find_rate=False)
+    training = replace(plan.training, lr=curve.suggestion)
+    return replace(plan, training=training, find_rate=False)
 
 
 def _score(case: Case) -> float:

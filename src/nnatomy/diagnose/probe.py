@@ -208,10 +208,10 @@ def _interval(session: Session) -> int:
     values = math.prod(session.train.input_shape) * session.batch_size
     products = session.batch_size * sum(p.numel() for p in matrices)
     if session.engine == "compiled":
-        step, measurement = 3 + products / 4e3, 350 + 90 * len(matrices)
+        step, measurement = 3 + products / 12e3, 350 + 90 * len(matrices)
     else:
         step = 150 + 60 * len(matrices) + products / 1e4 + values / 300
-        measurement = 300 + 120 * len(matrices)
+        measurement = 600 + 400 * len(matrices)
     steps = session.settings.epochs * math.ceil(len(session.train) / session.batch_size)
     wanted = math.ceil(measurement / (_SHARE * step))
     return max(1, min(max(wanted, steps // _MOST), steps // _FEWEST))

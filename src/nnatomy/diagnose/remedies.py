@@ -117,6 +117,7 @@ NORMALIZED = Remedy(
 SCALED = Remedy("standardized inputs", _flag("scale_inputs"))
 LOWER = [Remedy(f"lr / {factor}", _times(1 / factor)) for factor in (10, 30, 100, 300)]
 HIGHER = [Remedy(f"lr × {factor}", _times(factor)) for factor in (10, 100, 1000, 3000)]
+FOUND = Remedy("lr=auto", _flag("find_rate"))
 CLIPPED = Remedy("clip_norm=1", _trained(clip_norm=1.0))
 MINI = Remedy(f"batch_size={_BATCH}", _trained(batch_size=_BATCH))
 LONGER = Remedy("epochs × 5", _more_epochs)
@@ -156,8 +157,8 @@ REMEDIES: Mapping[str, list[Remedy]] = {
         *LOWER,
     ],
     "saturated_units": [FRESH, RELU, NORMALIZED, *LOWER],
-    "learning_rate_too_high": [*LOWER, CLIPPED],
-    "learning_rate_too_low": HIGHER,
+    "learning_rate_too_high": [*LOWER, FOUND, CLIPPED],
+    "learning_rate_too_low": [*HIGHER, FOUND],
     "batch_too_small": [
         MINI,
         MINI_LONGER,

@@ -28,7 +28,7 @@ SMALL_UPDATE = 3e-3
 """The same, of the largest step measured."""
 ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
 FEW_UPDATES = 100
-ENOUGH_UPDATES = 150
+ENOUGH_UPDATES = 20
 
 
 def learning_rate_too_high(case: Case) -> Finding | None:
