@@ -48,6 +48,7 @@ class Session:
         engine: What computes the steps: "compiled", "stacked" or "autograd".
         history: One row (a dict) a completed epoch; `column` gives one value of all.
         probed: What a probe measured at some steps; kept with the state of the run.
+        noted: Tensors that a probe needs for its next measurement; kept with the state likewise.
         batch: The records of the last step.
         loss: Their loss before its update.
         norm: The norm of its gradient, before clipping.
@@ -107,6 +108,7 @@ class Session:
         self.rules = StopRules(settings)
         self.step = self.epoch = self.consumed = 0
         self.history, self.probed = History(), list[dict[str, Any]]()
+        self.noted: dict[str, Tensor] = {}
         self.batch: Batch | None = None
         self.loss = self.norm = 0.0
         self.stopped = "" if settings.epochs else "epoch limit: 0"
@@ -400,6 +402,7 @@ class Session:
         tensors = {f"network.{k}": v for k, v in self.last_weights().items()}
         tensors |= {f"slot.{k}": v for k, v in self.rule.slots.items()}
         tensors |= {f"best.{k}": v for k, v in self._weights.best.items()}
+        tensors |= {f"noted.{k}": v for k, v in self.noted.items()}
         tensors |= self._generators or generator_states(self.device, self._own_generator)
         tensors["loss_sum"] = self._loss_sum
         if self._epoch_start is not None:
@@ -442,6 +445,7 @@ class Session:
             ) from None
         best = state.part("best.")
         self._weights.best = {k: v.to(self.device, copy=True) for k, v in best.items()}
+        self.noted = {k: v.to(self.device) for k, v in state.part("noted.").items()}
         self._loss_sum.copy_(tensors["loss_sum"])
         if "epoch_start" in tensors:
             self._epoch_start = tensors["epoch_start"].to(self.device)
