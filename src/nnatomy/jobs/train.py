@@ -16,8 +16,15 @@ from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
-from nnatomy.errors import DataError, InterruptedRunError, RunError, SettingError
+from nnatomy.errors import (
+    DataError,
+    InterruptedRunError,
+    NonFiniteError,
+    RunError,
+    SettingError,
+)
 from nnatomy.jobs.config import Plan, TrainConfig, place_of, resolve
+from nnatomy.jobs.diagnosis import Watch, diagnose_session, write_diagnosis
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
 from nnatomy.jobs.weighting import weighted
@@ -141,13 +148,28 @@ def run_training(
             prepared = _prepare(config, folder, say)
             plan = resolve(config, prepared.input_shape, prepared.task.kind)
             network, plan = _build(plan, prepared, config, say)
-        session = _fit(network, plan, prepared, folder, config, observers, say)
+        watch = Watch()
+        try:
+            session = _fit(network, plan, prepared, folder, config, [watch, *observers], say)
+        except NonFiniteError as error:
+            _keep_failure(folder, watch, str(error))
+            raise NonFiniteError(f"{error} More: nnatomy diagnose {path}") from error
+        finally:
+            watch.close()
         with leave_at_signal("after training; the trained state is saved"):
             # What judges and draws is imported when training is over, not before the first epoch.
             from nnatomy.jobs.conclude import conclude
 
-            conclude(folder, config, plan, prepared, session)
+            conclude(folder, config, plan, prepared, session, watch)
     return Run(path)
+
+
+def _keep_failure(folder: RunFolder, watch: Watch, failure: str) -> None:
+    """Leave behind what was measured of a run that broke off, for nnatomy diagnose."""
+    if watch.session is None:
+        return
+    with suppress(RunError):  # a full disk must not hide why training broke off
+        write_diagnosis(folder.diagnosis, diagnose_session(watch.session, watch, failure))
 
 
 @contextmanager
@@ -282,7 +304,8 @@ def _fit(
             valid,
             objective=plan.objective,
             settings=plan.training,
-            observers=[saving, *observers],
+            # Those who measure come before what saves their measurements.
+            observers=[*observers, saving],
             state=state,
             stop=stop,
         )
