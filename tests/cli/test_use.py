@@ -16,6 +16,7 @@ from cli.commands import subprocess_run
 from cli.conftest import Command, measurements
 from image_folders import class_folder
 from nnatomy.data.bundled import bundled_names
+from nnatomy.diagnose.checks.catalog import CHECKS
 from nnatomy.models.catalog import CATALOG
 from nnatomy.training.optimizers import OPTIMIZERS
 
@@ -244,6 +245,7 @@ def test_verify(command: Command, run: Path) -> None:
         ("activations", {"relu", "tanh"}),
         ("initializations", {"default", "he_normal"}),
         ("settings", {"epochs", "lr", "patience"}),
+        ("checks", CHECKS),
     ],
 )
 def test_list(command: Command, what: str, names: set[str]) -> None:
@@ -252,6 +254,17 @@ def test_list(command: Command, what: str, names: set[str]) -> None:
     shown = {line.split()[0] for line in out.splitlines() if not line.startswith(" ")}
     assert shown >= set(names)
     assert {row["name"] for row in json.loads(command("list", what, "--json").out)} == shown
+
+
+def test_a_check_is_listed_with_its_item_of_the_lecture(command: Command) -> None:
+    lines = command("list", "checks").out.splitlines()
+    assert (
+        "dead_relus               units that are zero for every record (lecture, item O14)" in lines
+    )
+    (row,) = [
+        r for r in json.loads(command("list", "checks", "--json").out) if r["name"] == "leakage"
+    ]
+    assert (row["about"], row["lecture"]) == (CHECKS["leakage"].about, CHECKS["leakage"].lecture)
 
 
 def test_listed_defaults_are_those_of_a_run(command: Command, run: Path) -> None:

@@ -85,6 +85,15 @@ def _settings() -> list[dict[str, Any]]:
     return [{"name": name, "default": value} for name, value in values.items()]
 
 
+def _checks() -> list[dict[str, Any]]:
+    from nnatomy.diagnose.checks.catalog import CHECKS
+
+    return [
+        {"name": name, "about": check.about, "lecture": check.lecture}
+        for name, check in CHECKS.items()
+    ]
+
+
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "networks": _networks,
     "datasets": _datasets,
@@ -94,6 +103,7 @@ LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "losses": _losses,
     "initializations": _initializations,
     "settings": _settings,
+    "checks": _checks,
 }
 
 
@@ -120,4 +130,6 @@ def command(
 def _line(row: dict[str, Any]) -> str:
     if "default" in row:
         return f"{row['name']:16} {as_typed(row['default'])}"
+    if "lecture" in row:
+        return f"{row['name']:24} {row['about']} (lecture, item {row['lecture']})"
     return f"{row['name']:22} {row.get('about', '')}".rstrip()
