@@ -14,19 +14,27 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from nnatomy.diagnose.checks.catalog import CHECKS
+
 ROOT = Path(__file__).parent.parent
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.S | re.M)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 COMMANDS = [
     line.split("#")[0].strip()
-    for page in ("README.md", "docs/index.md", "docs/lecture.md", "docs/training.md")
+    for page in (
+        "README.md",
+        "docs/index.md",
+        "docs/lecture.md",
+        "docs/training.md",
+        "docs/diagnosis.md",
+    )
     for block in SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
     for line in block.splitlines()
     if line.startswith("nnatomy")
 ]
 SNIPPETS = [
     (page, code)
-    for page in ("README.md", "docs/training.md", "docs/estimators.md")
+    for page in ("README.md", "docs/training.md", "docs/estimators.md", "docs/diagnosis.md")
     for code in PYTHON.findall((ROOT / page).read_text(encoding="utf-8"))
 ]
 
@@ -85,6 +93,12 @@ def test_the_readme_shows_the_two_commands_of_the_set_up():
     for command in ("make demo", "make test"):
         assert command in text
         assert f"\n{command.split()[1]}:" in targets
+
+
+def test_every_check_is_in_the_guide():
+    text = (ROOT / "docs/diagnosis.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| (.*?) \| (\w+) \|$", text, re.M)
+    assert listed == [(name, check.about, check.lecture) for name, check in CHECKS.items()]
 
 
 def test_links_between_pages_lead_somewhere():

@@ -11,6 +11,7 @@ from .estimators.mlp import MLPRegressor as MLPRegressor
 from .estimators.perceptron import PerceptronClassifier as PerceptronClassifier
 from .jobs.compare import compare as compare
 from .jobs.comparison import Comparison as Comparison
+from .jobs.diagnosis import findings as findings
 from .jobs.evaluate import evaluate as evaluate
 from .jobs.inspection import inspect as inspect
 from .jobs.predictor import Predictor as Predictor

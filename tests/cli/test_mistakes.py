@@ -152,6 +152,8 @@ def test_nothing_is_dropped_beside_a_config(command: Command, more: tuple) -> No
         (1, ("evaluate", "nothing.nnatomy", "iris"), "nothing.nnatomy"),
         (1, ("inspect", "nothing"), "nothing"),
         (1, ("inspect", "folder"), "result.json"),
+        (1, ("diagnose", "nothing"), "nothing is no run folder"),
+        (1, ("diagnose", "folder", "--json"), "folder is no run folder"),
         (1, ("report", "nothing"), "nothing"),
         (1, ("report", "nothing", "--verify"), "nothing/report.html"),
     ],

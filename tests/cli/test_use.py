@@ -16,6 +16,7 @@ from cli.commands import subprocess_run
 from cli.conftest import Command, measurements
 from image_folders import class_folder
 from nnatomy.data.bundled import bundled_names
+from nnatomy.diagnose.checks.catalog import CHECKS
 from nnatomy.models.catalog import CATALOG
 from nnatomy.training.optimizers import OPTIMIZERS
 from nnatomy.training.settings import setting_names
@@ -245,6 +246,7 @@ def test_verify(command: Command, run: Path) -> None:
         ("activations", {"relu", "tanh"}),
         ("initializations", {"default", "he_normal"}),
         ("settings", {"epochs", "lr", "patience"}),
+        ("checks", CHECKS),
     ],
 )
 def test_list(command: Command, what: str, names: set[str]) -> None:
@@ -263,6 +265,17 @@ def test_settings_are_listed_with_a_phrase_and_their_choices(command: Command) -
     lines = command("list", "settings").out.splitlines()
     assert lines[0].split() == ["epochs", "200", *rows["epochs"]["about"].split()]
     assert "(float32, auto, bfloat16)" in next(line for line in lines if "precision" in line)
+
+
+def test_a_check_is_listed_with_its_item_of_the_lecture(command: Command) -> None:
+    lines = command("list", "checks").out.splitlines()
+    assert (
+        "dead_relus               units that are zero for every record (lecture, item O14)" in lines
+    )
+    (row,) = [
+        r for r in json.loads(command("list", "checks", "--json").out) if r["name"] == "leakage"
+    ]
+    assert (row["about"], row["lecture"]) == (CHECKS["leakage"].about, CHECKS["leakage"].lecture)
 
 
 def test_listed_defaults_are_those_of_a_run(command: Command, run: Path) -> None:

@@ -23,7 +23,7 @@ from nnatomy.training.model_file import read_model
 
 FILES = {
     "config.json", "env.json", "data_report.json", "metrics.jsonl", "model.nnatomy",
-    "report.html", "result.json", "test_predictions.csv", "ckpt",
+    "report.html", "result.json", "test_predictions.csv", "diagnosis.json", "ckpt",
 }  # fmt: skip
 
 

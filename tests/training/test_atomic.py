@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from nnatomy.training.atomic import (
     discard,
     file_error,
     read_folder,
+    read_non_finite,
+    spell_non_finite,
     sweep,
     to_json,
     write_bytes,
@@ -86,6 +89,17 @@ def test_json_refuses_non_finite_before_writing(tmp_path: Path) -> None:
             write_json(tmp_path / "file", [bad])
     assert json.loads((tmp_path / "file").read_text()) == {"x": 1}
     assert names(tmp_path) == ["file"]
+
+
+def test_numbers_without_json_come_back_as_texts() -> None:
+    value = {"a": [1.5, math.inf, (-math.inf, {"b": math.nan})], "c": "nano", "d": None, "e": 3}
+    spelled = spell_non_finite(value)
+    assert spelled == {"a": [1.5, "inf", ["-inf", {"b": "nan"}]], "c": "nano", "d": None, "e": 3}
+    back = read_non_finite(json.loads(to_json(spelled)))
+    assert back["a"][:2] == [1.5, math.inf]
+    assert back["a"][2][0] == -math.inf
+    assert math.isnan(back["a"][2][1]["b"])
+    assert (back["c"], back["d"], back["e"]) == ("nano", None, 3)
 
 
 def test_folder_comes_back(tmp_path: Path) -> None:

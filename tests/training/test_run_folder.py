@@ -98,7 +98,7 @@ def test_changed_environment_is_told(tmp_path: Path) -> None:
 def test_overwrite_clears_the_run_and_nothing_else(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, CONFIG) as folder:
         folder.append_metrics({"epoch": 1})
-        for path in (folder.model, folder.report, folder.data_report):
+        for path in (folder.model, folder.report, folder.data_report, folder.diagnosis):
             path.write_text("old")
         write_json(folder.result, {})
         (folder.checkpoints / "0000000001").mkdir()

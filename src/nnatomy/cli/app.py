@@ -14,7 +14,17 @@ from typing import Annotated, Any
 
 import typer
 
-from nnatomy.cli import compare, evaluate, inspection, lecture, listing, predict, report, train
+from nnatomy.cli import (
+    compare,
+    diagnose,
+    evaluate,
+    inspection,
+    lecture,
+    listing,
+    predict,
+    report,
+    train,
+)
 from nnatomy.cli.output import exit_code, say
 from nnatomy.errors import NnatomyError, signal_words
 
@@ -30,6 +40,7 @@ app.command("compare", short_help="Compare settings, networks and seeds.")(compa
 app.command("evaluate", short_help="Judge a model on labelled data.")(evaluate.command)
 app.command("predict", short_help="Predict for new data.")(predict.command)
 app.command("inspect", short_help="Say what a model or a run is.")(inspection.command)
+app.command("diagnose", short_help="Say what is wrong with a training run.")(diagnose.command)
 app.command("report", short_help="Write or verify a run's report.")(report.command)
 app.command("lecture", short_help="Compute the lecture's numbers and figures.")(lecture.command)
 app.command("list", short_help="List networks, data sets and other names.")(listing.command)

@@ -98,6 +98,15 @@ def _settings() -> list[dict[str, Any]]:
     ]
 
 
+def _checks() -> list[dict[str, Any]]:
+    from nnatomy.diagnose.checks.catalog import CHECKS
+
+    return [
+        {"name": name, "about": check.about, "lecture": check.lecture}
+        for name, check in CHECKS.items()
+    ]
+
+
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "networks": _networks,
     "datasets": _datasets,
@@ -107,6 +116,7 @@ LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "losses": _losses,
     "initializations": _initializations,
     "settings": _settings,
+    "checks": _checks,
 }
 
 
@@ -134,4 +144,6 @@ def _line(row: dict[str, Any]) -> str:
     if "default" in row:
         choices = f" ({', '.join(row['choices'])})" if row["choices"] else ""
         return f"{row['name']:12} {written(row['default']):9} {row['about']}{choices}"
+    if "lecture" in row:
+        return f"{row['name']:24} {row['about']} (lecture, item {row['lecture']})"
     return f"{row['name']:22} {row.get('about', '')}".rstrip()

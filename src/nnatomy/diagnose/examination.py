@@ -19,6 +19,10 @@ from nnatomy.types import Samples
 _RECORDS, _RECORDS_WIDE, _WIDE = 2000, 800, 500
 _COLUMNS = 2000
 _REFERENCE = 1000
+_VALUES, _FEWEST = 15_000_000, 100
+"""Of a sample: numbers at most, so that large images do not fill the memory; records at least."""
+_SIDE = 32
+"""Pixels of an image's side by which neighbors and trees judge it: more cost minutes."""
 
 
 def examine_records(train: Samples, objective: str) -> dict[str, Any]:
@@ -47,7 +51,8 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
     facts |= _class_facts(targets.numpy()) if classes else _value_facts(targets.double().numpy())
     answers = targets.numpy() if classes else targets.reshape(len(targets), -1)[:, 0].numpy()
     facts |= _alone(rows[:, :_COLUMNS], answers, classes=classes)
-    facts |= _references(rows, answers, classes=classes)
+    small = _small(inputs).reshape(len(inputs), -1).double().numpy()
+    facts |= _references(small, answers, classes=classes)
     facts["sorted"] = _sortedness(train, classes=classes)
     return facts
 
@@ -55,12 +60,21 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
 def _sample(train: Samples) -> tuple[Tensor, Tensor]:
     wide = int(np.prod(train.input_shape)) > _WIDE
     most = min(len(train), _RECORDS_WIDE if wide else _RECORDS)
+    most = min(most, max(_FEWEST, _VALUES // max(1, int(np.prod(train.input_shape)))))
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(train), generator=generator)[:most]
     batches = list(train.batches(order, most))
     return torch.cat([b.inputs for b in batches]).cpu(), torch.cat(
         [b.targets for b in batches]
     ).cpu()
+
+
+def _small(inputs: Tensor) -> Tensor:
+    """Large images (N, C, H, W) at 32 pixels a side; everything else as it is."""
+    if inputs.dim() != 4 or max(inputs.shape[2:]) <= _SIDE:
+        return inputs
+    height, width = (min(side, _SIDE) for side in inputs.shape[2:])
+    return nn.functional.adaptive_avg_pool2d(inputs.float(), (height, width))
 
 
 def _scales(rows: NDArray[np.float64], *, images: bool) -> dict[str, Any]:

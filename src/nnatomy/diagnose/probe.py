@@ -168,7 +168,8 @@ class Probe(Observer):
         self._measuring = Measuring(session.network)
         self._every = self.interval or _interval(session)
         if self._due(session.step) == session.step + 1:
-            self._measuring.prepare(None, listen=session.engine != "compiled")
+            listen = session.engine != "compiled"
+            self._measuring.prepare(session.noted.get("gradient"), listen=listen)
 
     def on_step(self, session: Session) -> None:
         """Measure this step or prepare the measurement of the next."""
@@ -182,8 +183,11 @@ class Probe(Observer):
             head = {"step": session.step, "epoch": session.epoch, "loss": session.loss}
             head |= {"norm": session.norm, "lr": session.rate(session.step - 1)}
             session.probed.append(head | row)
+            session.noted = {}
         if self._due(session.step) == session.step + 1:
             self._measuring.prepare(gradient, listen=session.engine != "compiled")
+            # Of a step that a resumed run does not make again.
+            session.noted = {"gradient": gradient.clone()}
 
     def on_end(self, session: Session) -> None:
         """Leave no hook behind."""

@@ -22,12 +22,14 @@ from nnatomy.data.split import SplitPlan
 from nnatomy.jobs.baselines import Baseline, fit_baselines
 from nnatomy.jobs.config import Plan, TrainConfig, source_name
 from nnatomy.jobs.data_lines import Say
+from nnatomy.jobs.diagnosis import Watch, brief, diagnose_session, write_diagnosis
 from nnatomy.jobs.judgement import Answers, judge
 from nnatomy.jobs.prediction_table import write_table
 from nnatomy.jobs.predictor import Predictor
 from nnatomy.models.summary import count_parameters, summarize
 from nnatomy.report.build import build_document
 from nnatomy.report.facts import Facts
+from nnatomy.report.health import health_of
 from nnatomy.report.html import render_html
 from nnatomy.training.atomic import to_json, write_bytes, write_json
 from nnatomy.training.model_file import write_model
@@ -46,9 +48,12 @@ def conclude(
     prepared: Prepared,
     session: Session,
     say: Say,
+    watch: Watch,
 ) -> None:
     """Write what a finished run leaves behind; result.json comes last and marks it as finished."""
     began = time.perf_counter()
+    diagnosis = diagnose_session(session, watch)
+    write_diagnosis(folder.diagnosis, diagnosis)
     facts = _model_facts(config, plan, prepared, session)
     digest = write_model(folder.model, dict(session.network.state_dict()), facts)
     predictor = Predictor(session.network, prepared.codec, objective_named(plan.objective), facts)
@@ -74,6 +79,7 @@ def conclude(
         "best_epoch": session.rules.best_epoch if session.valid else session.epoch,
         "epochs": session.epoch,
         "stopped": session.stopped,
+        "findings": brief(diagnosis),
         "evaluation": answers.details(),
         "examples": _examples(answers, predictor, prepared, config.seed),
         "command": command_of(config, folder),
@@ -89,7 +95,7 @@ def conclude(
         "model": str(folder.model),
     }
     say("writing the report")
-    _write_report(folder, prepared, session, result)
+    _write_report(folder, prepared, session, result, diagnosis)
     write_json(folder.result, result)
 
 
@@ -173,7 +179,11 @@ def _examples(
 
 
 def _write_report(
-    folder: RunFolder, prepared: Prepared, session: Session, result: dict[str, Any]
+    folder: RunFolder,
+    prepared: Prepared,
+    session: Session,
+    result: dict[str, Any],
+    diagnosis: dict[str, Any],
 ) -> None:
     # In the order of read_facts, so that `nnatomy report` writes the same page again.
     facts: Facts = {
@@ -182,6 +192,7 @@ def _write_report(
         "env": json.loads(folder.env.read_bytes()),
         "data_report": prepared.report.to_json(),
         "metrics": list(session.history),
+        "health": health_of(json.loads(to_json(diagnosis))),
     }
     page = render_html(build_document(facts), facts)
     write_bytes(folder.report, page.encode())

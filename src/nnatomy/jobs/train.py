@@ -19,6 +19,7 @@ from nnatomy.data.split import SplitPlan
 from nnatomy.errors import (
     DataError,
     InterruptedRunError,
+    NonFiniteError,
     OccupiedError,
     RunError,
     SettingError,
@@ -26,6 +27,7 @@ from nnatomy.errors import (
 )
 from nnatomy.jobs.config import Plan, TrainConfig, resolve
 from nnatomy.jobs.data_lines import Say, say_data, silent
+from nnatomy.jobs.diagnosis import Watch, diagnose_session, write_diagnosis
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
 from nnatomy.jobs.weighting import weighted
@@ -149,13 +151,28 @@ def run_training(
             prepared = _prepare(config, folder, say)
             plan = resolve(config, prepared.input_shape, prepared.task.kind)
             network, plan = _build(plan, prepared, config, say)
-        session = _fit(network, plan, prepared, folder, config, observers, say)
+        watch = Watch()
+        try:
+            session = _fit(network, plan, prepared, folder, config, [watch, *observers], say)
+        except NonFiniteError as error:
+            _keep_failure(folder, watch, str(error))
+            raise NonFiniteError(f"{error} More: nnatomy diagnose {path}") from error
+        finally:
+            watch.close()
         with leave_at_signal("after training; the trained state is saved"):
             # What judges and draws is imported when training is over, not before the first epoch.
             from nnatomy.jobs.conclude import conclude
 
-            conclude(folder, config, plan, prepared, session, progress)
+            conclude(folder, config, plan, prepared, session, progress, watch)
     return Run(path)
+
+
+def _keep_failure(folder: RunFolder, watch: Watch, failure: str) -> None:
+    """Leave behind what was measured of a run that broke off, for nnatomy diagnose."""
+    if watch.session is None:
+        return
+    with suppress(RunError):  # a full disk must not hide why training broke off
+        write_diagnosis(folder.diagnosis, diagnose_session(watch.session, watch, failure))
 
 
 @contextmanager
@@ -294,7 +311,8 @@ def _fit(
             valid,
             objective=plan.objective,
             settings=plan.training,
-            observers=[saving, *observers],
+            # Those who measure come before what saves their measurements.
+            observers=[*observers, saving],
             state=state,
             stop=stop,
         )

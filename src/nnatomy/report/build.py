@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nnatomy.report.build_data import data_blocks
+from nnatomy.report.build_health import health_blocks
 from nnatomy.report.build_results import example_blocks, result_blocks
 from nnatomy.report.caveats import find_caveats
 from nnatomy.report.document import Align, Block, Code, Document, Listing, Paragraph, Section, Table
@@ -46,14 +47,16 @@ def build_document(facts: Facts) -> Document:
         ("data", "Data", data_blocks),
         ("architecture", "Architecture", _architecture_blocks),
         ("curves", "Learning curves", _curve_blocks),
+        ("health", "Health", health_blocks),
         ("results", "Results on the test set", result_blocks),
         ("examples", "Examples", example_blocks),
         ("reproduce", "How to reproduce this run", _reproduce_blocks),
         ("caveats", "Caveats", _caveat_blocks),
     )
+    present = [part for part in parts if part[0] != "health" or facts.get("health")]
     sections = tuple(
         Section(number=position, anchor=anchor, title=title, blocks=tuple(build(facts)))
-        for position, (anchor, title, build) in enumerate(parts, start=1)
+        for position, (anchor, title, build) in enumerate(present, start=1)
     )
     result = facts.get("result", {})
     network, source = result.get("network", "A network"), result.get("source", "data")

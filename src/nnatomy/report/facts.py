@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from nnatomy.errors import RunError
+from nnatomy.report.health import health_of
 
 
 class Facts(TypedDict, total=False):
@@ -18,6 +19,8 @@ class Facts(TypedDict, total=False):
         data_report: What was found in the data (data_report.json).
         metrics: One dict an epoch (metrics.jsonl).
         result: Network, test metrics, baselines, verdict, evaluation, examples (result.json).
+        health: Findings on the training and what was measured by layer (of diagnosis.json, see
+            nnatomy.report.health).
         left_out: Parts removed to keep the report small; written by `render_html` alone.
     """
 
@@ -26,6 +29,7 @@ class Facts(TypedDict, total=False):
     data_report: dict[str, Any]
     metrics: list[dict[str, Any]]
     result: dict[str, Any]
+    health: dict[str, Any]
     left_out: list[str]
 
 
@@ -49,6 +53,8 @@ def read_facts(folder: Path) -> Facts:
         facts["data_report"] = _read(folder / "data_report.json")
     if (folder / "metrics.jsonl").is_file():
         facts["metrics"] = _read_rows(folder / "metrics.jsonl")
+    if (folder / "diagnosis.json").is_file():
+        facts["health"] = health_of(_read(folder / "diagnosis.json"))
     return facts
 
 

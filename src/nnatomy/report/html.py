@@ -114,9 +114,14 @@ def _drop_rows(facts: Facts) -> None:
     facts["metrics"] = [rows[position] for position in sorted(kept)]
 
 
+def _drop_measurements(facts: Facts) -> None:
+    facts.get("health", {}).pop("measured", None)
+
+
 REDUCTIONS: tuple[tuple[str, Callable[[Facts], None]], ...] = (
     ("the examples", _drop_examples),
     ("rejected records beyond the first 100", _drop_rejected),
     ("the ROC and precision–recall curves", _drop_curves),
     ("epochs other than the extremes of the learning curves", _drop_rows),
+    ("what was measured by layer", _drop_measurements),
 )

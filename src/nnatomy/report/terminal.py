@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -141,7 +142,21 @@ def _summary(result: dict[str, Any]) -> list[tuple[str, str]]:
             words += f", best {count(result['best_epoch'])}"
         stopped = f" ({line(result['stopped'], 100)})" if result.get("stopped") else ""
         lines.append(("training", f"{words}{stopped}, {seconds(result.get('training_seconds'))}"))
+    lines += _health(result)
     lines += [(key, line(result[key], 4096)) for key in ("model", "report") if result.get(key)]
+    return lines
+
+
+def _health(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """One line a finding on the training, and where there is more; nothing for a healthy run."""
+    findings = result.get("findings") or []
+    lines = []
+    for entry in findings:
+        words = f"{entry.get('severity')}: {entry.get('check')}: {entry.get('symptom')}"
+        lines.append(("finding", line(words, 400)))
+    if findings and result.get("run"):
+        place = shlex.quote(line(result["run"], 4096))
+        lines.append(("", f"evidence and remedies: nnatomy diagnose {place}"))
     return lines
 
 

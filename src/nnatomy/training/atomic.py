@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from nnatomy.errors import IntegrityError, RunError
 from nnatomy.types import Json
@@ -24,6 +26,8 @@ from nnatomy.types import Json
 MANIFEST = "MANIFEST.json"
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+
+_NON_FINITE = frozenset({"nan", "inf", "-inf"})
 
 _REMEDIES = {
     errno.ENOSPC: "free some disk space and run the same command again",
@@ -66,6 +70,31 @@ def to_json(value: Json, *, indent: int | None = None) -> bytes:
     # A lone surrogate (from a badly coded file name) has no UTF-8 form, but JSON can escape it,
     # in just the spelling that backslashreplace gives.
     return text.encode("utf-8", "backslashreplace")
+
+
+def spell_non_finite(value: Any) -> Any:
+    """The same value with NaN and infinities as the texts "nan", "inf" and "-inf".
+
+    JSON has no such numbers; `read_non_finite` turns the texts back.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))
+    if isinstance(value, dict):
+        return {key: spell_non_finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [spell_non_finite(item) for item in value]
+    return value
+
+
+def read_non_finite(value: Any) -> Any:
+    """Inverse of `spell_non_finite`, where no text is one of these words by itself."""
+    if isinstance(value, str) and value in _NON_FINITE:
+        return float(value)
+    if isinstance(value, dict):
+        return {key: read_non_finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [read_non_finite(item) for item in value]
+    return value
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import socket
@@ -12,7 +11,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from nnatomy.training.atomic import (
     discard,
     file_error,
     is_temporary,
+    spell_non_finite,
     sweep,
     sync_folder,
     to_json,
@@ -55,6 +55,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "ckpt"
         self.model = path / "model.nnatomy"
+        self.diagnosis = path / "diagnosis.json"
         self.report = path / "report.html"
         self.predictions = path / "test_predictions.csv"
         self.result = path / "result.json"
@@ -144,7 +145,7 @@ class RunFolder:
         Raises:
             RunError: It cannot be written.
         """
-        line = to_json(cast(Json, _without_non_finite(row))) + b"\n"
+        line = to_json(spell_non_finite(row)) + b"\n"
         try:
             first = not self.metrics.exists()
             with self.metrics.open("ab") as file:
@@ -191,6 +192,7 @@ class RunFolder:
         return (
             self.result,
             self.report,
+            self.diagnosis,
             self.model,
             self.predictions,
             self.checkpoints,
@@ -314,13 +316,3 @@ def _holder(lock: Path) -> str:
         return f"process {holder['pid']} on {holder['host']} since {holder['started']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"  # which has the lock but has not yet written who it is
-
-
-def _without_non_finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(float(value))
-    if isinstance(value, dict):
-        return {key: _without_non_finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_non_finite(item) for item in value]
-    return value

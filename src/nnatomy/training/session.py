@@ -48,7 +48,8 @@ class Session:
         consumed: Records of the current epoch already learned from.
         engine: What computes the steps: "compiled", "stacked" or "autograd".
         history: One row (a dict) a completed epoch; `column` gives one value of all.
-        probed: What a probe measured at some steps; kept with the state of the run.
+        probed: What a probe measured at some steps; kept with the state of the run, like
+        noted: tensors that a probe needs for its next measurement.
         batch: The records of the last step.
         loss: Their loss before its update.
         norm: The norm of its gradient, before clipping.
@@ -108,7 +109,7 @@ class Session:
         self.rules = StopRules(settings)
         self.step = self.epoch = self.consumed = 0
         self.history, self.probed = History(), list[dict[str, Any]]()
-        self.batch: Batch | None = None
+        self.noted, self.batch = dict[str, Tensor](), cast("Batch | None", None)
         self.loss = self.norm = 0.0
         self.stopped = "" if settings.epochs else "epoch limit: 0"
         self.interrupted = False

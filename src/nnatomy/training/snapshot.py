@@ -17,6 +17,7 @@ def snapshot(session: Session) -> State:
     """A copy of the state after the last step."""
     tensors = {f"network.{k}": v for k, v in session.last_weights().items()}
     tensors |= {f"slot.{k}": v for k, v in session.rule.slots.items()}
+    tensors |= {f"noted.{k}": v for k, v in session.noted.items()}
     tensors |= {f"best.{k}": v for k, v in session._weights.best.items()}
     tensors |= session._generators or generator_states(session.device, session._own_generator)
     tensors["loss_sum"] = session._loss_sum
@@ -58,6 +59,7 @@ def go_on(session: Session, state: State) -> None:
         raise RunError(f"the saved state is of another network or optimizer: {reason}") from None
     best = state.part("best.")
     session._weights.best = {k: v.to(session.device, copy=True) for k, v in best.items()}
+    session.noted = {k: v.to(session.device) for k, v in state.part("noted.").items()}
     session._loss_sum.copy_(tensors["loss_sum"])
     if "epoch_start" in tensors:
         session._epoch_start = tensors["epoch_start"].to(session.device)

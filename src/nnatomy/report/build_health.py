@@ -1,0 +1,76 @@
+"""The report's section on how the training went: what is wrong with it, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnatomy.report.document import Block, Listing, Paragraph, Table
+from nnatomy.report.facts import Facts
+from nnatomy.report.figures_health import health_figure
+from nnatomy.report.wording import line, number, plural
+
+
+def health_blocks(facts: Facts) -> list[Block]:
+    """Findings with evidence and remedy, and the curves of every layer."""
+    health = facts.get("health", {})
+    found: Sequence[Mapping[str, Any]] = health.get("findings") or []
+    looks = plural(health.get("looks") or 0, "measurement")
+    blocks: list[Block] = []
+    if not found:
+        words = f"No findings: no check of this training, on {looks}, raised anything."
+        blocks.append(Paragraph(words))
+    else:
+        words = f"{plural(len(found), 'finding')} on this training, from {looks}; causes first."
+        blocks += [Paragraph(words), Listing(tuple(_item(entry) for entry in found))]
+        if table := _evidence_table(found):
+            blocks.append(table)
+    figure = health_figure(health)
+    blocks.append(figure or Paragraph("The run holds no measurements by layer."))
+    return blocks
+
+
+def check_name(name: object) -> str:
+    """The name of a check as it is printed."""
+    return line(str(name).replace("_", " "), 60)
+
+
+def evidence_value(value: object) -> str:
+    """A number of the evidence; "nan" and other texts as they are."""
+    return line(value, 40) if isinstance(value, str) else number(value, 3)
+
+
+def _item(entry: Mapping[str, Any]) -> tuple[str, str]:
+    cause = entry.get("cause")
+    behind = "" if cause in ("", None, entry.get("check")) else f" Behind it: {check_name(cause)}."
+    head = f"{line(entry.get('severity', ''), 20)}: {check_name(entry.get('check'))}"
+    text = (
+        f"{line(entry.get('symptom', ''), 500)}{behind} What to do: "
+        f"{line(entry.get('remedy', ''), 400)} (Lecture, item {line(entry.get('lecture'), 10)}.)"
+    )
+    return head, text
+
+
+def _evidence_table(found: Sequence[Mapping[str, Any]]) -> Table | None:
+    rows = tuple(
+        (
+            check_name(entry.get("check")),
+            line(proof.get("what", ""), 120),
+            evidence_value(proof.get("value")),
+            line(proof.get("limit") or "none", 40),
+        )
+        for entry in found
+        for proof in entry.get("evidence") or []
+    )
+    if not rows:
+        return None
+    return Table(
+        caption="The evidence, with the limits that the checks draw",
+        columns=(
+            ("Finding", "left"),
+            ("Measured", "left"),
+            ("Value", "right"),
+            ("Limit", "right"),
+        ),
+        rows=rows,
+    )
