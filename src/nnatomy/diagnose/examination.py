@@ -40,10 +40,15 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
         "input_axes": inputs.dim() - 1,
         "objective": objective,
     }
-    classes = targets.dim() == 1 and not targets.is_floating_point()
-    facts |= _scales(rows, images=inputs.dim() >= 3)
-    if not np.isfinite(rows).all():
-        return facts | {"not_finite": int((~np.isfinite(rows)).any(1).sum())}
+    classes = not targets.is_floating_point()
+    if inputs.is_floating_point():  # numbers of words have no scale
+        facts |= _scales(rows, images=inputs.dim() >= 3)
+    wrong = ~np.isfinite(rows).all(1)
+    wrong |= ~np.isfinite(targets.double().reshape(len(targets), -1).numpy()).all(1)
+    if wrong.any():
+        return facts | {"not_finite": int(wrong.sum())}
+    if classes and (targets.dim() > 1 or bool((targets < 0).any())):
+        return facts | _class_facts(targets[targets >= 0].numpy())  # many answers a record, or none
     facts |= _class_facts(targets.numpy()) if classes else _value_facts(targets.double().numpy())
     answers = targets.numpy() if classes else targets.reshape(len(targets), -1)[:, 0].numpy()
     facts |= _alone(rows[:, :_COLUMNS], answers, classes=classes)
@@ -85,6 +90,8 @@ def _scales(rows: NDArray[np.float64], *, images: bool) -> dict[str, Any]:
 
 
 def _class_facts(labels: NDArray[np.int64]) -> dict[str, Any]:
+    if not len(labels):
+        return {"task": "classification"}
     shares = np.bincount(labels) / len(labels)
     present = shares[shares > 0]
     return {
@@ -142,14 +149,13 @@ def _nearest_scores(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> NDA
 
 
 def _rank_correlations(rows: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.array([_rank_correlation(column, values) for column in rows.T])
+    """Spearman's |ρ| of each column with the values; 0 where either is constant."""
+    from scipy.stats import rankdata
 
-
-def _rank_correlation(column: NDArray[np.float64], values: NDArray[Any]) -> float:
-    if np.ptp(column) == 0 or np.ptp(values) == 0:
-        return 0.0
-    one, other = (np.argsort(np.argsort(v)).astype(float) for v in (column, values))
-    return abs(float(np.corrcoef(one, other)[0, 1]))
+    columns, wanted = (r - r.mean(0) for r in (rankdata(rows, axis=0), rankdata(values)))
+    lengths = np.sqrt((columns**2).sum(0) * (wanted**2).sum())
+    scores: NDArray[np.float64] = np.abs(wanted @ columns) / np.where(lengths > 0, lengths, 1.0)
+    return scores
 
 
 def _references(
@@ -165,7 +171,8 @@ def _references(
     unknown = {"neighbor_score": None, "reference_score": None}
     if len(rows) < 30 or (classes and np.bincount(answers)[np.unique(answers)].min() < 3):
         return unknown
-    rows, answers = rows[:_REFERENCE], answers[:_REFERENCE]
+    thin = max(1, rows.shape[1] // _COLUMNS)
+    rows, answers = rows[:_REFERENCE, ::thin], answers[:_REFERENCE]
     judges = (
         (KNeighborsClassifier(5), ExtraTreesClassifier(50, random_state=0))
         if classes
