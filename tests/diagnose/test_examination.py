@@ -131,6 +131,17 @@ def test_the_best_column_for_values_is_spearmans() -> None:
     assert facts["second_score"] == pytest.approx(sorted(expected)[-2])
 
 
+def test_an_input_that_is_one_of_many_answers_tells_no_more() -> None:
+    rows = rng(6).normal(size=(60, 4))
+    facts = facts_of(rows, rows, "squared")
+    expected = np.abs(spearmanr(rows, rows).statistic[:4, :4]).mean(0)
+    assert facts["single_score"] == pytest.approx(expected.max())
+    assert facts["single_score"] < 0.5
+    assert facts["reference_score"] > 0.3  # of all four, as the network is scored
+    wide = facts_of(rows, np.repeat(rows[:, :1], 100, 1), "squared")
+    assert wide["single_score"] == pytest.approx(1)
+
+
 def test_independent_columns_of_many_ties_tell_nothing() -> None:
     generator = rng(2)
     rows = (generator.random((500, 1)) > 0.95).astype(float)
@@ -284,6 +295,8 @@ def test_answers_of_one_unit_and_of_values() -> None:
     assert answers_facts("train", outputs, values) == {"train_score": expected}
     assert answers_facts("train", outputs, values[:, None]) == {"train_score": expected}
     assert answers_facts("train", outputs * math.nan, labels) == {}
+    half = answers_facts("train", torch.eye(4).bfloat16(), torch.tensor([0, 1, 2, 0]))
+    assert half["train_score"] == 0.75
 
 
 def test_examine_answers_of_a_network() -> None:

@@ -19,6 +19,7 @@ from nnatomy.types import Samples
 _RECORDS, _RECORDS_WIDE, _WIDE = 2000, 800, 500
 _COLUMNS = 2000
 _REFERENCE = 1000
+_ANSWERS = 8
 
 
 def examine_records(train: Samples, objective: str) -> dict[str, Any]:
@@ -50,11 +51,18 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
     if classes and (targets.dim() > 1 or bool((targets < 0).any())):
         return facts | _class_facts(targets[targets >= 0].numpy())  # many answers a record, or none
     facts |= _class_facts(targets.numpy()) if classes else _value_facts(targets.double().numpy())
-    answers = targets.numpy() if classes else targets.reshape(len(targets), -1)[:, 0].numpy()
+    answers = targets.numpy() if classes else _answers(targets)
     facts |= _alone(rows[:, :_COLUMNS], answers, classes=classes)
     facts |= _references(rows, answers, classes=classes)
     facts["sorted"] = _sortedness(train, classes=classes)
     return facts
+
+
+def _answers(targets: Tensor) -> NDArray[Any]:
+    """A few of the values that each record is asked for: (n,) of one, (n, k) of several."""
+    values = targets.reshape(len(targets), -1).double()
+    thin = max(1, values.shape[1] // _ANSWERS)
+    return values[:, ::thin][:, :_ANSWERS].squeeze(1).numpy()
 
 
 def _sample(train: Samples) -> tuple[Tensor, Tensor]:
@@ -149,13 +157,18 @@ def _nearest_scores(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> NDA
 
 
 def _rank_correlations(rows: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
-    """Spearman's |ρ| of each column with the values; 0 where either is constant."""
+    """Spearman's |ρ| of each column with the values; 0 where either is constant.
+
+    The mean over the values where each record has several: one input may well be one of them.
+    """
     from scipy.stats import rankdata
 
-    columns, wanted = (r - r.mean(0) for r in (rankdata(rows, axis=0), rankdata(values)))
-    lengths = np.sqrt((columns**2).sum(0) * (wanted**2).sum())
-    scores: NDArray[np.float64] = np.abs(wanted @ columns) / np.where(lengths > 0, lengths, 1.0)
-    return scores
+    several = values.reshape(len(values), -1)
+    columns, wanted = (r - r.mean(0) for r in (rankdata(v, axis=0) for v in (rows, several)))
+    lengths = np.sqrt(np.outer((wanted**2).sum(0), (columns**2).sum(0)))
+    scores: NDArray[np.float64] = np.abs(wanted.T @ columns) / np.where(lengths > 0, lengths, 1.0)
+    means: NDArray[np.float64] = scores.mean(0)
+    return means
 
 
 def _references(
@@ -245,6 +258,7 @@ def answers_facts(
             targets = targets[:, None]
     if not torch.isfinite(outputs).all():
         return {}
+    outputs = outputs.float()  # NumPy has no bfloat16
     facts: dict[str, Any] = {f"{name}_score": objective.score(outputs, targets, None)}
     if classes:
         facts |= _classified(objective.decode(outputs).cpu().numpy(), targets.cpu().numpy())
