@@ -38,7 +38,7 @@ def describe_layers(network: nn.Module, order: list[str] | None = None) -> list[
     """The layers with weights, in the order of `order` where it is known, else as registered."""
     modules = weighted_modules(network)
     names = [name for name in order or modules if name in modules]
-    feeding = _feeding(network)
+    feeding, dropped = _feeding(network)
     layers = []
     for position, name in enumerate(names):
         module = modules[name]
@@ -53,22 +53,36 @@ def describe_layers(network: nn.Module, order: list[str] | None = None) -> list[
                 parameters=sum(p.numel() for p in weights),
                 recurrent=isinstance(module, nn.RNNBase | nn.RNNCellBase),
                 fan_in=first[0].numel(),
+                dropout=dropped.get(name, 0.0),
             )
         )
     return layers
 
 
-def _feeding(network: nn.Module) -> dict[str, str]:
-    """The last activation module before each weighted one, in the order of registration."""
+def _feeding(network: nn.Module) -> tuple[dict[str, str], dict[str, float]]:
+    """The last activation before each weighted module, and the dropout rate between them.
+
+    In the order of registration.
+    """
     found: dict[str, str] = {}
-    last = ""
+    dropped: dict[str, float] = {}
+    last, rate = "", 0.0
     for name, module in network.named_modules():
         if any(p.dim() >= 2 for p in module.parameters(recurse=False)):
-            found[name] = last
-            last = "tanh" if isinstance(module, nn.RNNBase) else ""
+            found[name], dropped[name] = last, rate
+            last, rate = _answering(module), 0.0
         elif type(module) in ACTIVATIONS:
             last = ACTIVATIONS[type(module)]
-    return found
+        elif isinstance(module, _DropoutNd):
+            rate = module.p
+    return found, dropped
+
+
+def _answering(module: nn.Module) -> str:
+    """The activation inside a weighted module; "" where it has none."""
+    if isinstance(module, nn.RNN):
+        return str(module.nonlinearity)
+    return "tanh" if isinstance(module, nn.RNNBase) else ""
 
 
 def describe_structure(network: nn.Module) -> dict[str, Any]:

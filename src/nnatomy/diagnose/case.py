@@ -22,6 +22,7 @@ class Layer:
         parameters: Numbers in its weights.
         recurrent: Whether it is applied to each step of a sequence in turn.
         fan_in: Inputs of a unit.
+        dropout: Rate of the dropout that its inputs go through.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Layer:
     parameters: int
     recurrent: bool
     fan_in: int
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ _VALUES, _FEWEST = 15_000_000, 100
 """Of a sample: numbers at most, so that large images do not fill the memory; records at least."""
 _SIDE = 32
 """Pixels of an image's side by which neighbors and trees judge it: more cost minutes."""
+_ANSWERS = 8
 
 
 def examine_records(train: Samples, objective: str) -> dict[str, Any]:
@@ -44,17 +45,29 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
         "input_axes": inputs.dim() - 1,
         "objective": objective,
     }
-    classes = targets.dim() == 1 and not targets.is_floating_point()
-    facts |= _scales(rows, images=inputs.dim() >= 3)
-    if not np.isfinite(rows).all():
-        return facts | {"not_finite": int((~np.isfinite(rows)).any(1).sum())}
+    classes = not targets.is_floating_point()
+    if inputs.is_floating_point():  # numbers of words have no scale
+        facts |= _scales(rows, images=inputs.dim() >= 3)
+    wrong = ~np.isfinite(rows).all(1)
+    wrong |= ~np.isfinite(targets.double().reshape(len(targets), -1).numpy()).all(1)
+    if wrong.any():
+        return facts | {"not_finite": int(wrong.sum())}
+    if classes and (targets.dim() > 1 or bool((targets < 0).any())):
+        return facts | _class_facts(targets[targets >= 0].numpy())  # many answers a record, or none
     facts |= _class_facts(targets.numpy()) if classes else _value_facts(targets.double().numpy())
-    answers = targets.numpy() if classes else targets.reshape(len(targets), -1)[:, 0].numpy()
+    answers = targets.numpy() if classes else _answers(targets)
     facts |= _alone(rows[:, :_COLUMNS], answers, classes=classes)
     small = _small(inputs).reshape(len(inputs), -1).double().numpy()
     facts |= _references(small, answers, classes=classes)
     facts["sorted"] = _sortedness(train, classes=classes)
     return facts
+
+
+def _answers(targets: Tensor) -> NDArray[Any]:
+    """A few of the values that each record is asked for: (n,) of one, (n, k) of several."""
+    values = targets.reshape(len(targets), -1).double()
+    thin = max(1, values.shape[1] // _ANSWERS)
+    return values[:, ::thin][:, :_ANSWERS].squeeze(1).numpy()
 
 
 def _sample(train: Samples) -> tuple[Tensor, Tensor]:
@@ -99,6 +112,8 @@ def _scales(rows: NDArray[np.float64], *, images: bool) -> dict[str, Any]:
 
 
 def _class_facts(labels: NDArray[np.int64]) -> dict[str, Any]:
+    if not len(labels):
+        return {"task": "classification"}
     shares = np.bincount(labels) / len(labels)
     present = shares[shares > 0]
     return {
@@ -156,14 +171,18 @@ def _nearest_scores(rows: NDArray[np.float64], labels: NDArray[np.int64]) -> NDA
 
 
 def _rank_correlations(rows: NDArray[np.float64], values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.array([_rank_correlation(column, values) for column in rows.T])
+    """Spearman's |ρ| of each column with the values; 0 where either is constant.
 
+    The mean over the values where each record has several: one input may well be one of them.
+    """
+    from scipy.stats import rankdata
 
-def _rank_correlation(column: NDArray[np.float64], values: NDArray[Any]) -> float:
-    if np.ptp(column) == 0 or np.ptp(values) == 0:
-        return 0.0
-    one, other = (np.argsort(np.argsort(v)).astype(float) for v in (column, values))
-    return abs(float(np.corrcoef(one, other)[0, 1]))
+    several = values.reshape(len(values), -1)
+    columns, wanted = (r - r.mean(0) for r in (rankdata(v, axis=0) for v in (rows, several)))
+    lengths = np.sqrt(np.outer((wanted**2).sum(0), (columns**2).sum(0)))
+    scores: NDArray[np.float64] = np.abs(wanted.T @ columns) / np.where(lengths > 0, lengths, 1.0)
+    means: NDArray[np.float64] = scores.mean(0)
+    return means
 
 
 def _references(
@@ -179,7 +198,8 @@ def _references(
     unknown = {"neighbor_score": None, "reference_score": None}
     if len(rows) < 30 or (classes and np.bincount(answers)[np.unique(answers)].min() < 3):
         return unknown
-    rows, answers = rows[:_REFERENCE], answers[:_REFERENCE]
+    thin = max(1, rows.shape[1] // _COLUMNS)
+    rows, answers = rows[:_REFERENCE, ::thin], answers[:_REFERENCE]
     judges = (
         (KNeighborsClassifier(5), ExtraTreesClassifier(50, random_state=0))
         if classes
@@ -252,6 +272,7 @@ def answers_facts(
             targets = targets[:, None]
     if not torch.isfinite(outputs).all():
         return {}
+    outputs = outputs.float()  # NumPy has no bfloat16
     facts: dict[str, Any] = {f"{name}_score": objective.score(outputs, targets, None)}
     if classes:
         facts |= _classified(objective.decode(outputs).cpu().numpy(), targets.cpu().numpy())

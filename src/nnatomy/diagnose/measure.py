@@ -12,6 +12,9 @@ from torch import Tensor, nn
 _VALUES = 1 << 14
 """Values of a layer that are looked at; more would tell the same."""
 _RANK_UNITS = 64
+_DEAD_ROWS = 8
+"""Rows from which on a unit that is zero in all of them may be called dead: a healthy ReLU is zero
+in one row as often as not."""
 # Where the derivative has fallen to a twentieth of its largest value.
 _SIGMOID_FLAT = 0.0127
 _TANH_FLAT = 0.9747
@@ -32,30 +35,37 @@ def by_unit(values: Tensor, module: nn.Module) -> Tensor:
     return rows[::step].float()
 
 
-def fed_numbers(rows: Tensor, activation: str) -> dict[str, float]:
+def fed_numbers(rows: Tensor, activation: str, dropout: float = 0.0) -> dict[str, float]:
     """What the units of a layer looked like in a batch.
 
     Args:
         rows: (n, units) activations.
         activation: Where they come from; guessed from the values where it is "".
+        dropout: The rate of the dropout that they went through.
 
     Returns:
-        mean, std, low and high over all; dead: the share of units that were zero throughout;
-        saturated: the share of values where the derivative of a sigmoid or tanh is below a
-        twentieth of its largest.
+        mean, std, low and high over all; dead: the share of units that were zero throughout, 0
+        where there are too few rows to tell; saturated: the share of values where the derivative
+        of a sigmoid or tanh is below a twentieth of its largest, of those that dropout let stay.
     """
     mean, low, high = rows.mean().item(), rows.min().item(), rows.max().item()
     std = rows.std().item() if rows.numel() > 1 else 0.0
-    dead = (rows.abs().amax(0) == 0).float().mean().item()
+    dead = 0.0
+    if len(rows) >= _DEAD_ROWS:
+        dead = (rows.abs().amax(0) == 0).float().mean().item()
     kind = activation or guess(low, high, (rows == 0).float().mean().item())
-    saturated = 0.0
-    if kind == "sigmoid":
-        flat = (rows < _SIGMOID_FLAT) | (rows > 1 - _SIGMOID_FLAT)
-        saturated = flat.float().mean().item()
-    elif kind == "tanh":
-        saturated = (rows.abs() > _TANH_FLAT).float().mean().item()
+    values = rows[rows != 0] * (1 - dropout) if dropout else rows
     numbers = {"mean": mean, "std": std, "low": low, "high": high}
-    return numbers | {"dead": dead, "saturated": saturated}
+    return numbers | {"dead": dead, "saturated": _saturated(values, kind)}
+
+
+def _saturated(values: Tensor, kind: str) -> float:
+    if not values.numel():
+        return 0.0
+    if kind == "sigmoid":
+        flat = (values < _SIGMOID_FLAT) | (values > 1 - _SIGMOID_FLAT)
+        return flat.float().mean().item()
+    return (values.abs() > _TANH_FLAT).float().mean().item() if kind == "tanh" else 0.0
 
 
 def guess(low: float, high: float, zeros: float) -> str:
@@ -73,7 +83,7 @@ def participation(rows: Tensor) -> float:
     1 where all records lie on a line, the number of units where all directions count alike.
     Source: Gao et al. 2017, A theory of multineuronal dimensionality, eq. 5.
     """
-    rows = rows[:256, :_RANK_UNITS]
+    rows = rows[:256, :_RANK_UNITS].double()
     rows = rows - rows.mean(0)
     covariance = rows.T @ rows
     total = covariance.square().sum().item()
@@ -89,7 +99,9 @@ def output_numbers(outputs: Tensor, targets: Tensor | None) -> dict[str, Any]:
         target_mean and target_std where the targets are numbers.
     """
     outputs = outputs.detach().float()
-    flat = outputs.reshape(-1, outputs.shape[-1]) if outputs.dim() != 2 else outputs
+    if outputs.dim() < 2:  # one output a record
+        outputs = outputs.reshape(-1, 1)
+    flat = outputs.reshape(-1, outputs.shape[-1])
     numbers: dict[str, Any] = {
         "batch": len(outputs),
         "out_mean": flat.mean().item(),
@@ -121,9 +133,14 @@ def target_numbers(targets: Tensor) -> dict[str, Any]:
 
 def norms(tensors: Sequence[Tensor | None]) -> list[float]:
     """The Euclidean norm of each tensor; 0 where there is none."""
-    present = [t.detach() for t in tensors if t is not None]
+    present = [dense(t.detach()) for t in tensors if t is not None]
     found = iter(torch._foreach_norm(present) if present else ())
     return [0.0 if t is None else next(found).item() for t in tensors]
+
+
+def dense(gradient: Tensor) -> Tensor:
+    """A gradient in full, also where an embedding gives only the rows that it used."""
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 def spread(weight: Tensor) -> float:
@@ -137,7 +154,9 @@ def spread(weight: Tensor) -> float:
 
 
 def cosine(one: Tensor, other: Tensor) -> float | None:
-    """The cosine of the angle between two gradients; None where one is zero."""
+    """The cosine of the angle between two gradients; None where one is zero or of other weights."""
+    if one.shape != other.shape:
+        return None
     length = one.norm().item() * other.norm().item()
     value = one.dot(other).item() / length if length > 0 else math.nan
     return value if math.isfinite(value) else None

@@ -25,6 +25,7 @@ from nnatomy.training.settings import Settings
 from nnatomy.types import Samples
 
 _UNEVEN = 0.65
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,12 @@ class Standardize(nn.Module):
         super().__init__()
         values = torch.nan_to_num(inputs.float(), posinf=0.0, neginf=0.0)
         axes = (0,) if inputs.dim() == 2 else tuple(range(inputs.dim()))
-        spread = values.std(axes, keepdim=True)
-        self.register_buffer("mean", values.mean(axes, keepdim=True))
-        self.register_buffer("scale", torch.where(spread > 0, spread, torch.ones_like(spread)))
+        mean = values.mean(axes, keepdim=True)
+        spread = (values - mean).square().sum(axes, keepdim=True)
+        spread = (spread / max(1, values.numel() // mean.numel() - 1)).sqrt()
+        varied = spread > _ROUNDING * mean.abs()  # a constant column has the spread of rounding
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", torch.where(varied, spread, torch.ones_like(spread)))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The inputs with mean 0 and spread 1 over the training records."""
@@ -106,7 +110,10 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
     """
     with seeded(plan.training.seed):
         network = plan.build(plan.architecture)
-    train, valid = _prepared(plan, train), None if valid is None else _prepared(plan, valid)
+    if _changes(plan):
+        learned = _loaded(train, plan)
+        valid = None if valid is None else _prepared(plan, _loaded(valid, plan), learned.targets)
+        train = _prepared(plan, learned, learned.targets)
     if plan.scale_inputs:
         (batch,) = train.batches(torch.arange(min(len(train), 4096)), 4096)
         network = nn.Sequential(Standardize(batch.inputs), network)
@@ -128,6 +135,8 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
     finally:
         probe.close()
     case = record(kept.session, probe, failure)
+    if plan.scale_inputs:  # the records are as they were, but not what the layers see
+        case = replace(case, structure={**case.structure, "standardized": True})
     return Trial(plan, kept.session, case, _score(case))
 
 
@@ -159,24 +168,48 @@ class _Kept(Observer):
         self.session = session
 
 
-def _prepared(plan: Plan, samples: Samples) -> Samples:
-    """The records as the plan wants them."""
-    changes = (plan.scale_targets, plan.balance, plan.drop_not_finite)
-    if not any(changes) and plan.drop_column is None:
-        return samples
+def _changes(plan: Plan) -> bool:
+    """Whether the plan wants other records than those that are there."""
+    flags = (plan.scale_targets, plan.balance, plan.drop_not_finite)
+    return any(flags) or plan.drop_column is not None
+
+
+def _loaded(samples: Samples, plan: Plan) -> TensorSamples:
+    """The records in memory; without those that are not finite, where the plan drops them."""
     batches = list(samples.batches(None, len(samples)))
     inputs, targets = (torch.cat([b[i] for b in batches]) for i in (0, 1))  # type: ignore[misc]
-    weights = None
+    given = [b.weights for b in batches if b.weights is not None]
+    weights = torch.cat(given) if given else None
     if plan.drop_not_finite:
-        usable = torch.isfinite(inputs.reshape(len(inputs), -1)).all(1)
+        usable = _finite(inputs) & _finite(targets)
         inputs, targets = inputs[usable], targets[usable]
+        weights = None if weights is None else weights[usable]
+    return TensorSamples(inputs, targets, weights)
+
+
+def _finite(values: Tensor) -> Tensor:
+    return torch.isfinite(values.reshape(len(values), -1)).all(1)
+
+
+def _prepared(plan: Plan, samples: TensorSamples, learned: Tensor) -> TensorSamples:
+    """The records as the plan wants them.
+
+    Args:
+        plan: What is wanted.
+        samples: Training or validation records.
+        learned: The targets of the training records, which alone tell means and frequencies.
+    """
+    inputs, targets, weights = samples.inputs, samples.targets, samples.weights
     if plan.drop_column is not None:
         flat = inputs.reshape(len(inputs), -1).clone()
         flat[:, plan.drop_column] = 0
         inputs = flat.reshape(inputs.shape)
     if plan.scale_targets:
-        targets = (targets - targets.mean(0)) / targets.std(0).clamp(min=1e-30)
+        spread = learned.std(0) if len(learned) > 1 else torch.zeros_like(learned[0])
+        targets = (targets - learned.mean(0)) / torch.where(spread > 0, spread, 1.0)
     if plan.balance:
-        counts = torch.bincount(targets).float()
-        weights = (len(targets) / (counts.gt(0).sum() * counts.clamp(min=1)))[targets]
+        most = int(torch.cat([learned, targets]).max()) + 1
+        counts = torch.bincount(learned, minlength=most).float()
+        own = (len(learned) / (counts.gt(0).sum() * counts.clamp(min=1)))[targets]
+        weights = own if weights is None else weights * own
     return TensorSamples(inputs, targets, weights)

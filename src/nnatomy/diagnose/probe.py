@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -27,6 +27,11 @@ _SHARE = 0.02
 """Of the training time that probing may take, by the estimates below."""
 _FEWEST, _MOST = 8, 300
 """Measurements of a run."""
+
+
+_WORDS = {"mean": 0.0, "std": 1.0, "low": 0.0, "high": 0.0, "dead": 0.0, "saturated": 0.0}
+"""Of inputs that are numbers of words, which have no scale: they count as standardized."""
+_LARGEST = 3e38
 
 
 class Measuring:
@@ -59,23 +64,26 @@ class Measuring:
         """Remember weights and gradient, and listen to the next forward pass.
 
         Args:
-            gradient: Of the step before, all of it in one vector.
-            listen: Whether there will be a pass to listen to.
+            gradient: All of it in one vector, of the step before.
+            listen: False where the network itself is not called to learn; what it is asked for
+                between the epochs is no training.
         """
         self._before = [matrix.detach().clone() for matrix in self._matrices]
         self._gradient = None if gradient is None else gradient.clone()
         if listen:
             self.listener.start()
 
-    def gradient_norms(self) -> list[float]:
-        """‖∂J/∂W‖ of each layer, as the gradients stand."""
-        return norms([matrix.grad for matrix in self._matrices])
+    def gradient_norms(self) -> dict[str, float]:
+        """‖∂J/∂W‖ of each layer by its name, as the gradients stand."""
+        found = norms([matrix.grad for matrix in self._matrices])
+        return dict(zip((layer.name for layer in self.layers), found, strict=True))
 
     def measure(
         self,
         gradient: Tensor | None,
         targets: Tensor | None,
         activations: tuple[list[Tensor], Tensor] | None = None,
+        gradients: Mapping[str, float] | None = None,
         *,
         first: bool = False,
     ) -> dict[str, Any]:
@@ -85,11 +93,13 @@ class Measuring:
             gradient: All of it in one vector.
             targets: Of its batch, where they are known.
             activations: What the layers were fed and the outputs, where nobody could listen.
+            gradients: What `gradient_norms` said before somebody cleared them.
             first: Whether it was the first step: then the start is looked at, too.
         """
         fed, outputs = activations or self._heard()
+        gradients = gradients or self.gradient_norms()
         row: dict[str, Any] = {
-            "gradient": self.gradient_norms(),
+            "gradient": [gradients[layer.name] for layer in self.layers],
             "weight": norms(self._matrices),
             "update": self._updates(),
             "cosine": None,
@@ -104,7 +114,7 @@ class Measuring:
             row["spread"] = [spread(matrix) for matrix in self._matrices]
         self.listener.stop()
         self._before, self._gradient = [], None
-        return row
+        return {name: _bounded(value) for name, value in row.items()}
 
     def _heard(self) -> tuple[list[Tensor], Tensor | None]:
         heard = self.listener.fed
@@ -117,27 +127,35 @@ class Measuring:
         return [heard[y.name] for y in self.layers if y.name in heard], self.listener.outputs
 
     def _updates(self) -> list[float]:
-        if len(self._before) != len(self._matrices):
-            return [math.nan] * len(self._matrices)
         return norms([m.detach() - b for m, b in zip(self._matrices, self._before, strict=True)])
 
     def _activations(self, fed: Sequence[Tensor]) -> dict[str, Any]:
         numbers: list[dict[str, float]] = []
         rows = None
         for layer, values in zip(self.layers, fed, strict=True):
-            if not values.is_floating_point():  # e.g. word numbers
-                numbers.append(
-                    dict.fromkeys(("mean", "std", "low", "high", "dead", "saturated"), 0.0)
-                )
+            if not values.is_floating_point():
+                numbers.append(dict(_WORDS))
                 continue
             rows = by_unit(values, self._modules[layer.name])
-            numbers.append(fed_numbers(rows, "other" if layer.fed_by == "input" else layer.fed_by))
+            kind = "other" if layer.fed_by == "input" else layer.fed_by
+            numbers.append(fed_numbers(rows, kind, layer.dropout))
         columns: dict[str, Any] = {f"fed_{k}": [n[k] for n in numbers] for k in numbers[0]}
         return columns | {"rank": None if rows is None else participation(rows)}
 
 
+def _bounded(value: Any) -> Any:
+    """What overflowed as the largest number, which can be written down."""
+    if isinstance(value, list):
+        return [_bounded(v) for v in value]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return -_LARGEST if value < 0 else _LARGEST
+
+
 class Probe(Observer):
     """Writes a row of measurements every few steps to `session.probed`.
+
+    The row of the first step after a resumption has no cosine: the gradient before is not kept.
 
     Args:
         interval: Steps between measurements; None chooses it by the sizes of network and batch,
@@ -146,61 +164,79 @@ class Probe(Observer):
 
     def __init__(self, interval: int | None = None) -> None:
         self.interval = interval
-        self._every = 1
-        self._measuring: Measuring | None = None
+        self._watched: dict[Session, tuple[Measuring, int]] = {}
+        self._last: Measuring | None = None
 
     @property
     def layers(self) -> list[Layer]:
-        """The weighted layers of the network that is watched."""
-        return [] if self._measuring is None else self._measuring.layers
+        """The weighted layers of the network that is watched, the last of several."""
+        return [] if self._last is None else self._last.layers
 
     def next_look(self, step: int) -> int | None:
         """The next measurement, or the step before it, where it is prepared."""
-        due = self._due(step)
-        return due - 1 if step < due - 1 else due
-
-    def _due(self, step: int) -> int:
-        """The first measurement after so many steps: the first step, then every interval."""
-        return 1 if step < 1 else (step // self._every + 1) * self._every
+        looks = []
+        for _, every in self._watched.values():
+            due = _due(step, every)
+            looks.append(due - 1 if step < due - 1 else due)
+        return min(looks, default=None)
 
     def on_start(self, session: Session) -> None:
         """Choose the interval; be ready for the first step."""
-        self._measuring = Measuring(session.network)
-        self._every = self.interval or _interval(session)
-        if self._due(session.step) == session.step + 1:
-            listen = session.engine != "compiled"
-            self._measuring.prepare(session.noted.get("gradient"), listen=listen)
+        self._last = Measuring(session.network)
+        every = self.interval or _interval(session)
+        self._watched[session] = self._last, every
+        if _due(session.step, every) == session.step + 1:
+            before = session.noted.get("gradient")
+            self._last.prepare(before, listen=session.engine == "autograd")
 
     def on_step(self, session: Session) -> None:
         """Measure this step or prepare the measurement of the next."""
-        assert self._measuring is not None
+        measuring, every = self._watched[session]
         gradient = session.flat.gradient
-        if session.step == 1 or session.step % self._every == 0:
+        if session.step == 1 or session.step % every == 0:
             targets = None if session.batch is None else session.batch.targets
-            row = self._measuring.measure(
-                gradient, targets, session.activations(), first=session.step == 1
+            row = measuring.measure(
+                gradient, targets, _scaled(session, measuring.layers), first=session.step == 1
             )
             head = {"step": session.step, "epoch": session.epoch, "loss": session.loss}
             head |= {"norm": session.norm, "lr": session.rate(session.step - 1)}
             session.probed.append(head | row)
             session.noted = {}
-        if self._due(session.step) == session.step + 1:
-            self._measuring.prepare(gradient, listen=session.engine != "compiled")
+        if _due(session.step, every) == session.step + 1:
+            measuring.prepare(gradient, listen=session.engine == "autograd")
             # Of a step that a resumed run does not make again.
             session.noted = {"gradient": gradient.clone()}
 
     def on_end(self, session: Session) -> None:
         """Leave no hook behind."""
-        self.close()
+        self._leave(session)
 
     def on_interrupt(self, session: Session) -> None:
         """Leave no hook behind."""
-        self.close()
+        self._leave(session)
 
     def close(self) -> None:
         """Leave no hook behind, however the run ended."""
-        if self._measuring is not None:
-            self._measuring.listener.stop()
+        for session in list(self._watched):
+            self._leave(session)
+
+    def _leave(self, session: Session) -> None:
+        if session in self._watched:
+            self._watched.pop(session)[0].listener.stop()
+
+
+def _due(step: int, every: int) -> int:
+    """The first measurement after so many steps: the first step, then every interval."""
+    return 1 if step < 1 else (step // every + 1) * every
+
+
+def _scaled(session: Session, layers: Sequence[Layer]) -> tuple[list[Tensor], Tensor] | None:
+    """The activations of compiled steps, scaled as dropout hands them on."""
+    activations = session.activations()
+    if activations is None:
+        return None
+    fed = zip(activations[0], layers, strict=True)
+    return [f / (1 - y.dropout) if y.dropout else f for f, y in fed], activations[1]
 
 
 def _interval(session: Session) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -17,7 +18,9 @@ from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.examination import answers_facts, examine_records
 from nnatomy.diagnose.finding import Finding
+from nnatomy.diagnose.measure import dense
 from nnatomy.diagnose.probe import Measuring
+from nnatomy.training.objectives import objective_named
 
 _OBJECTIVES: dict[str, str] = {
     "CrossEntropyLoss": "cross_entropy",
@@ -29,8 +32,8 @@ _OBJECTIVES: dict[str, str] = {
     "MSELoss": "squared",
     "mse_loss": "squared",
 }
-_KEPT = 2000
-"""Records that are kept to look at."""
+_KEPT, _KEPT_VALUES = 2000, 1 << 24
+"""Records that are kept to look at, and input values of them together."""
 
 
 def watch(
@@ -89,8 +92,10 @@ class Doctor:
         self._measuring = Measuring(network)
         self._handles: list[RemovableHandle] = []
         self._pair: tuple[Tensor, Tensor] | None = None
+        self._passed: tuple[Any, Any] = None, None
+        self._place = ""
         self._gradient: Tensor | None = None
-        self._norms: list[float] = []
+        self._norms: dict[str, float] = {}
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._answers: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "valid": []}
         self._losses: list[float] = []
@@ -98,7 +103,9 @@ class Doctor:
 
     def __enter__(self) -> Doctor:
         if isinstance(self._loss, nn.Module):
-            self._handles.append(self._loss.register_forward_hook(self._judged))
+            hear = self._loss.register_forward_hook
+            self._handles.append(hear(self._judged, with_kwargs=True))
+        self._handles.append(self.network.register_forward_hook(self._answered))
         if isinstance(self.optimizer, torch.optim.Optimizer):
             self._handles.append(self.optimizer.register_step_pre_hook(self._about_to_step))
         self._measuring.prepare(None)
@@ -113,7 +120,7 @@ class Doctor:
         self._measuring.listener.stop()
         for handle in self._handles:
             handle.remove()
-        self._handles = []
+        self._handles, self._passed = [], (None, None)
 
     def step(self, loss: Tensor | float) -> None:
         """Tell of a weight update.
@@ -121,17 +128,20 @@ class Doctor:
         Args:
             loss: Of its batch, before the update.
         """
-        self.steps += 1
         value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
-        if not math.isfinite(value):
-            self.failure = self.failure or self._origin(value)
+        if self.failure:
             return
+        if not math.isfinite(value):
+            place = self._place or self._origin()
+            self.failure = f"the loss is {value} at step {self.steps + 1}; it began in {place}"
+            return
+        self.steps, self._place = self.steps + 1, ""
         self._losses.append(value)
         due = self.steps == 1 or self.steps % self.every == 0
-        if due and not self.failure:
+        if due:
             self._measure(value)
         if (self.steps + 1) % self.every == 0:
-            self._measuring.prepare(self._flat_gradient())
+            self._measuring.prepare(self._last_gradient())
 
     def validate(
         self,
@@ -171,53 +181,76 @@ class Doctor:
             failure=self.failure,
         )
 
-    def _judged(self, _module: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
-        if len(inputs) >= 2 and self.network.training:
-            self._pair = (inputs[0].detach(), inputs[1].detach())
+    def _judged(
+        self, _module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], _output: Any
+    ) -> None:
+        given = (*inputs, *(named[name] for name in ("input", "target") if name in named))
+        tensors = [value.detach() for value in given if isinstance(value, Tensor)]
+        if len(tensors) >= 2 and self.network.training:
+            self._pair = (tensors[0], tensors[1])
+
+    def _answered(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if isinstance(output, tuple | list) and output:
+            output = output[0]
+        self._passed = inputs[0] if inputs else None, output
 
     def _about_to_step(self, *_arguments: Any) -> None:
-        self._gradient = None
+        if not (self._place or _finite(self._passed[1])):
+            self._place = self._origin()  # the update is about to spread it over all weights
+        self._gradient, self._norms = None, {}
         if self._measuring.listener.listens or (self.steps + 2) % self.every == 0:
             self._gradient = self._flat_gradient()
             self._norms = self._measuring.gradient_norms()
 
     def _flat_gradient(self) -> Tensor | None:
-        parts = [p.grad.detach().flatten() for p in self.network.parameters() if p.grad is not None]
-        return torch.cat(parts) if parts else self._gradient
+        own = [p for p in self.network.parameters() if p.requires_grad]
+        if all(p.grad is None for p in own):
+            return None
+        # A weight that had no part in this step has no gradient, and counts all the same.
+        grads = [torch.zeros_like(p) if p.grad is None else dense(p.grad) for p in own]
+        return torch.cat([g.detach().flatten() for g in grads])
+
+    def _last_gradient(self) -> Tensor | None:
+        """As it was before the update: afterwards it may have been cleared."""
+        return self._flat_gradient() if self._gradient is None else self._gradient
 
     def _measure(self, value: float) -> None:
-        gradient = self._gradient if self._gradient is not None else self._flat_gradient()
+        gradient = self._last_gradient()
         outputs, targets = self._pair or (None, None)
         heard = list(self._measuring.listener.fed.values())
-        row = self._measuring.measure(gradient, targets, first=self.steps == 1)
-        if self._norms:
-            row["gradient"] = self._norms
+        row = self._measuring.measure(
+            gradient, targets, gradients=self._norms, first=self.steps == 1
+        )
         norm = None if gradient is None else gradient.norm().item()
         head = {"step": self.steps, "epoch": len(self.history), "loss": value, "norm": norm}
         self.rows.append(head | {"lr": self._rate()} | row)
-        if heard:
-            self._batch = max(self._batch, len(heard[0]))
+        if heard or targets is not None:  # sequences may come with the time first
+            self._batch = max(self._batch, len(heard[0] if targets is None else targets))
         if outputs is not None and targets is not None:
             self._answers["train"] = [*self._answers["train"], (outputs.cpu(), targets.cpu())][-8:]
-            if heard and len(heard[0]) == len(targets) and self._kept() < _KEPT:
+            if heard and len(heard[0]) == len(targets) and self._has_room():
                 self._seen.append((heard[0].cpu(), targets.cpu()))
 
-    def _kept(self) -> int:
-        return sum(len(targets) for _, targets in self._seen)
+    def _has_room(self) -> bool:
+        records = sum(len(targets) for _, targets in self._seen)
+        return records < _KEPT and sum(inputs.numel() for inputs, _ in self._seen) < _KEPT_VALUES
 
-    def _origin(self, value: float) -> str:
-        """Where a loss that is not finite began, as far as it can be told afterwards."""
-        for name, fed in self._measuring.listener.fed.items():
-            if fed.is_floating_point() and not torch.isfinite(fed).all():
-                return f"the loss is {value} at step {self.steps}; it began in what '{name}' is fed"
-        for name, parameter in self.network.named_parameters():
-            for what, tensor in (("", parameter), ("the gradient of ", parameter.grad)):
-                if tensor is not None and not torch.isfinite(tensor).all():
-                    return (
-                        f"the loss is {value} at step {self.steps}; it began in {what}parameter "
-                        f"'{name}'"
-                    )
-        return f"the loss is {value} at step {self.steps}; it began in the loss or its inputs"
+    def _origin(self) -> str:
+        """Where a loss that is not finite began, in the order of the computation."""
+        inputs, outputs = self._passed
+        if not _finite(inputs):
+            return "the inputs of the batch"
+        if not _finite(outputs):
+            for name, parameter in self.network.named_parameters():
+                if not _finite(parameter):
+                    return f"parameter '{name}'"
+            for name, fed in self._measuring.listener.fed.items():
+                if not _finite(fed):
+                    return f"what '{name}' is fed"
+            return "the network, between inputs and outputs that it makes too large"
+        if self._pair is not None and not _finite(self._pair[1]):
+            return "the targets of the batch"
+        return "the loss or the targets"
 
     def _epochs(self) -> list[dict[str, Any]]:
         """Twenty pieces of the loop in place of epochs, where nobody told of any."""
@@ -260,15 +293,73 @@ class Doctor:
         )
         objective = _OBJECTIVES.get(name, name)
         facts: dict[str, Any] = {"objective": objective}
-        if self._seen and all(a[0].shape[1:] == self._seen[0][0].shape[1:] for a in self._seen):
-            inputs, targets = (torch.cat([pair[i] for pair in self._seen]) for i in (0, 1))
-            facts |= examine_records(TensorSamples(inputs.float(), targets), objective)
+        if self._seen and _alike(self._seen):
+            inputs, targets = _without_copies(self._seen)
+            targets = _as_classes(targets, objective)
+            facts |= examine_records(TensorSamples(inputs, targets), objective)
+            facts["chance_loss"] = self._chance_loss(facts, targets)
         for which, pairs in self._answers.items():
-            if pairs and pairs[0][0].dim() == 2:
+            if pairs and _alike(pairs):
                 outputs, targets = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
-                facts |= answers_facts(which, outputs, targets)
+                facts |= _answered_facts(which, outputs, _as_classes(targets, objective), objective)
         facts["sorted"] = None  # the order of the records is not known
         return facts
+
+    def _chance_loss(self, facts: Mapping[str, Any], targets: Tensor) -> float | None:
+        """What guessing costs by the loss in use; None where that is not known."""
+        if getattr(self._loss, "reduction", "mean") != "mean":
+            return None
+        if facts["objective"] == "squared":  # torch's is the mean over all, without a half
+            return targets.double().var(0, correction=0).mean().item()
+        known = facts["objective"] in ("cross_entropy", "nll", "binary_cross_entropy")
+        return facts.get("chance_loss") if known else None
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, Tensor) or bool(torch.isfinite(value).all())
+
+
+def _alike(pairs: Sequence[tuple[Tensor, Tensor]]) -> bool:
+    """Whether batches can be put together."""
+    return len({(one.shape[1:], other.shape[1:]) for one, other in pairs}) == 1
+
+
+def _without_copies(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Each record once, though it came in several epochs: copies would tell on each other."""
+    inputs, targets = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
+    rows = torch.cat([part.reshape(len(inputs), -1).double() for part in (inputs, targets)], 1)
+    _, first = np.unique(rows.numpy(), axis=0, return_index=True)
+    kept = torch.from_numpy(np.sort(first))
+    return inputs[kept], targets[kept]
+
+
+def _as_classes(targets: Tensor, objective: str) -> Tensor:
+    """Class numbers, where answers are written as 0.0 and 1.0 or as probabilities."""
+    if not targets.is_floating_point():
+        return targets
+    if not _finite(targets):
+        return targets.float()
+    if objective == "binary_cross_entropy" and targets[0].numel() == 1:
+        return (targets.reshape(-1) > 0.5).long()
+    if objective == "cross_entropy" and targets.dim() == 2:
+        return targets.argmax(1)
+    return targets.float()
+
+
+def _answered_facts(which: str, outputs: Tensor, targets: Tensor, objective: str) -> dict[str, Any]:
+    """The facts about answers where there is one row of them for each target."""
+    if outputs.dim() == 1:
+        outputs = outputs[:, None]
+    classes = not targets.is_floating_point()
+    if outputs.dim() != 2 or targets.dim() > (1 if classes else 2) or not len(targets):
+        return {}
+    if not classes and targets.numel() != outputs.numel():
+        return {}
+    if classes:
+        outputs, targets = outputs[targets >= 0], targets[targets >= 0]
+    single = objective == "binary_cross_entropy" and outputs.shape[1] == 1
+    own = objective_named(objective) if single else None
+    return answers_facts(which, outputs, targets, own) if len(targets) else {}
 
 
 def diagnose(

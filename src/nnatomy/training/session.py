@@ -111,8 +111,7 @@ class Session:
         self.history, self.probed = History(), list[dict[str, Any]]()
         self.noted, self.batch = dict[str, Tensor](), cast("Batch | None", None)
         self.loss = self.norm = 0.0
-        self.stopped = "" if settings.epochs else "epoch limit: 0"
-        self.interrupted = False
+        self.stopped, self.interrupted = "" if settings.epochs else "epoch limit: 0", False
         self.error: NonFiniteError | None = None
         self.seconds, self.share = 0.0, 1.0
         self._weights = BestWeights(network)
@@ -223,7 +222,7 @@ class Session:
         wanted = min(steps.most, self.settings.epochs - self.epoch, limit or steps.most)
         done = self._compute(steps, batch, wanted)
         records, begin = len(batch.targets), self.seconds
-        share = (self._elapsed() - begin) / wanted
+        share = (self.tick() - begin) / wanted
         losses = [loss * records / records for loss in done.losses.tolist()]  # as in close_epoch
         count = done.steps
         self.history.extend(
@@ -343,7 +342,7 @@ class Session:
             if stop():
                 return None
             row["error_rate"] = 1.0 - self.objective.score(outputs, targets, None)
-        row["seconds"] = self._elapsed()
+        row["seconds"] = self.tick()
         self._enter(row)
         return row
 
@@ -359,7 +358,8 @@ class Session:
             change = (moved / torch.linalg.vector_norm(self._epoch_start).clamp(min=1e-30)).item()
         self.stopped = self.rules.reason(row, change)
 
-    def _elapsed(self) -> float:
+    def tick(self) -> float:
+        """Add the time since the last tick to `seconds`."""
         now = time.perf_counter()
         self.seconds += (now - self._clock) * self.share
         self._clock = now
@@ -389,7 +389,6 @@ class Session:
 
     def capture(self) -> State:
         """A copy of the state after the last step; a finished run's can go on to more epochs."""
-        self._elapsed()
         return snapshot(self)
 
     def restore(self, state: State) -> None:

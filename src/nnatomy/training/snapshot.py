@@ -23,6 +23,7 @@ def snapshot(session: Session) -> State:
     tensors["loss_sum"] = session._loss_sum
     if session._epoch_start is not None:
         tensors["epoch_start"] = session._epoch_start
+    session.tick()
     values = {
         "step": session.step,
         "epoch": session.epoch,

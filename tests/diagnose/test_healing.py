@@ -1,0 +1,137 @@
+"""Remedies are kept where they verifiably help, by the letter of the rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nnatomy.data.samples import TensorSamples
+from nnatomy.diagnose import healing
+from nnatomy.diagnose.diagnosis import findings_of
+from nnatomy.diagnose.healing import heal
+from nnatomy.diagnose.plan import Plan, Trial, carry_out
+from nnatomy.diagnose.remedies import Remedy
+from nnatomy.models.mlp import MLP
+from nnatomy.training.settings import Settings
+
+
+def lr_by(factor: float) -> Remedy:
+    def change(plan: Plan, _case: Any) -> Plan:
+        return replace(plan, training=replace(plan.training, lr=plan.training.lr * factor))
+
+    return Remedy(f"lr × {factor}", change)
+
+
+class Clinic:
+    """Runs whose score and illnesses are given by the learning rate."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        outcomes: dict[float, tuple[float, list[str]]],
+        remedies: dict[str, list[Remedy]],
+    ) -> None:
+        self.outcomes, self.made = outcomes, list[float]()
+        monkeypatch.setattr(healing, "carry_out", lambda plan, *_: self.trial(plan))
+        monkeypatch.setattr(healing, "findings_of", lambda case: case)
+        monkeypatch.setattr(healing, "REMEDIES", remedies)
+
+    def trial(self, plan: Plan) -> Trial:
+        score, checks = self.outcomes[plan.training.lr]
+        self.made.append(plan.training.lr)
+        case: Any = [type("F", (), {"check": check}) for check in checks]
+        session: Any = None
+        return Trial(plan, session, case, score)
+
+    def heal(self) -> tuple[float, list[tuple[str, float, bool, bool]]]:
+        plan = Plan(lambda _: nn.Identity(), {}, Settings(lr=1.0))
+        samples: Any = None
+        result = heal(self.trial(plan), samples, None)
+        tried = [(a.check, a.after, a.gone, a.kept) for a in result.attempts]
+        return result.after.plan.training.lr, tried
+
+
+@pytest.mark.parametrize(
+    ("after", "left", "kept"),
+    [
+        (0.506, ["a"], True),  # it rises by more than half a point
+        (0.504, ["a"], False),
+        (0.5, [], True),  # the finding is gone and the score no worse
+        (0.499, [], False),
+        (-math.inf, [], False),
+    ],
+)
+def test_what_is_kept(
+    after: float, left: list[str], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = {1.0: (0.5, ["a"]), 2.0: (after, left), 4.0: (after, left)}
+    clinic = Clinic(monkeypatch, outcomes, {"a": [lr_by(2)]})
+    rate, tried = clinic.heal()
+    assert tried[0] == ("a", after, not left, kept)
+    assert rate == (2.0 if kept else 1.0)
+
+
+def test_a_score_that_was_not_real_may_fall(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = {1.0: (0.99, ["leakage"]), 2.0: (0.6, [])}
+    clinic = Clinic(monkeypatch, outcomes, {"leakage": [lr_by(2)]})
+    assert clinic.heal() == (2.0, [("leakage", 0.6, True, True)])
+
+
+def test_after_a_failure_anything_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = {1.0: (-math.inf, ["a"]), 2.0: (-5.0, [])}
+    assert Clinic(monkeypatch, outcomes, {"a": [lr_by(2)]}).heal()[0] == 2.0
+
+
+def test_steps_of_one_kind_go_on_while_they_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = {1.0: (0.1, ["a"]), 2.0: (0.3, ["a"]), 3.0: (0.6, ["a"]), 4.0: (0.5, ["a"])}
+    clinic = Clinic(monkeypatch, outcomes, {"a": [lr_by(2), lr_by(3), lr_by(4)]})
+    monkeypatch.setattr(healing, "_ROUNDS", 1)
+    rate, tried = clinic.heal()
+    assert rate == 3.0
+    assert [kept for *_, kept in tried] == [True, True, False]
+    assert clinic.made == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_findings_are_treated_in_their_order_and_plans_tried_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcomes = {1.0: (0.5, ["a", "b"]), 2.0: (0.4, ["a"]), 3.0: (0.7, ["a"]), 6.0: (0.1, ["a"])}
+    clinic = Clinic(monkeypatch, outcomes, {"a": [lr_by(2)], "b": [lr_by(2), lr_by(3)]})
+    rate, tried = clinic.heal()
+    assert [check for check, *_ in tried] == ["a", "b", "a"]
+    assert clinic.made == [1.0, 2.0, 3.0, 6.0]
+    assert rate == 3.0
+
+
+def task(count: int, seed: int) -> TensorSamples:
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(count, 4, generator=generator)
+    labels = (inputs[:, 0] * inputs[:, 1] > 0).long()
+    return TensorSamples(inputs, labels)
+
+
+def test_a_learning_rate_is_really_healed() -> None:
+    def build(_: Any) -> nn.Module:
+        return MLP((4,), 2, hidden=(24,), activation="relu")
+
+    said: list[str] = []
+    say: Callable[[str], None] = said.append
+    plan = Plan(build, {}, Settings(epochs=15, batch_size=16, lr=3.0, device="cpu"))
+    train, valid = task(240, 1), task(120, 2)
+    before = carry_out(plan, train, valid)
+    assert "learning_rate_too_high" in [f.check for f in findings_of(before.case)]
+    result = heal(before, train, valid, say=say)
+    assert result.before is before
+    assert result.after.plan.training.lr < 1
+    assert result.after.score > before.score + 0.1
+    assert "learning_rate_too_high" not in [f.check for f in result.left]
+    assert len(said) == len(result.attempts)
+    assert said[0].startswith(f"{result.attempts[0].check}: {result.attempts[0].remedy}: ")
+    again = carry_out(result.after.plan, train, valid)
+    assert again.score == result.after.score
