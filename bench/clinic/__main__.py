@@ -22,44 +22,39 @@ from nnatomy.diagnose import Case, findings_of
 HALVES = {"choose": 0, "report": 50_000}
 
 
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({part / max(1, whole):.1%})"
+
+
 def table(lines: Sequence[dict[str, Any]]) -> str:
     """What is to be published."""
+    rows = [f"{'illness':24} {'n':>4} {'found':>6} {'cause':>6} {'healed':>7}  torchmortem"]
+    sick, well = [y for y in lines if y["illness"]], [y for y in lines if not y["illness"]]
     by = defaultdict(list)
-    for line in lines:
+    for line in sick:
         by[line["illness"]].append(line)
-    rows = [f"{'illness':24} {'n':>4} {'found':>6} {'cause':>6} {'healed':>7} {'torchmortem':>12}"]
-    sums: Counter[str] = Counter()
     for illness, own in by.items():
-        if not illness:
-            continue
-        counts = {
-            "n": len(own),
-            "found": sum(illness in line["found"] for line in own),
-            "cause": sum(line["found"][:1] == [illness] for line in own),
-            "healed": sum(bool(line.get("healed")) for line in own),
-            "rival": sum(bool(line.get("rival_named")) for line in own),
-            "first": sum(bool(line.get("rival_first")) for line in own),
-            "any": sum(bool(line.get("rival")) for line in own),
-        }
-        sums.update(counts)
+        asked = [line for line in own if "rival" in line]
         rows.append(
-            f"{illness:24} {counts['n']:4} {counts['found']:6} {counts['cause']:6} "
-            f"{counts['healed']:7} {counts['rival']:12}"
+            f"{illness:24} {len(own):4} {sum(illness in y['found'] for y in own):6} "
+            f"{sum(y['found'][:1] == [illness] for y in own):6} "
+            f"{sum(bool(y.get('healed')) for y in own):7}  "
+            f"{sum(y['rival_named'] for y in asked)} of {len(asked)}"
         )
-    total = max(1, sums["n"])
-    well = by.get("", [])
     alarms = Counter(check for line in well for check in line["found"])
+    asked, quiet = ([y for y in group if "rival" in y] for group in (sick, well))
+    found = sum(y["illness"] in y["found"] for y in sick)
     rows += [
         "",
-        f"sick runs {sums['n']}: found {sums['found'] / total:.1%}, right cause first "
-        f"{sums['cause'] / total:.1%}, healed {sums['healed'] / total:.1%}",
-        f"  torchmortem: named {sums['rival'] / total:.1%}, named first "
-        f"{sums['first'] / total:.1%}, anything {sums['any'] / total:.1%}",
-        f"healthy runs {len(well)}: false alarms on {sum(bool(y['found']) for y in well)} "
-        f"({sum(bool(y['found']) for y in well) / max(1, len(well)):.1%}) {dict(alarms)}",
-        f"  torchmortem: on {sum(bool(line.get('rival')) for line in well)} "
-        f"({sum(bool(line.get('rival')) for line in well) / max(1, len(well)):.1%}), critical ones "
-        f"on {sum(bool(line.get('rival_critical')) for line in well)}",
+        f"found {_share(found, len(sick))}, right cause first "
+        f"{_share(sum(y['found'][:1] == [y['illness']] for y in sick), len(sick))}, healed "
+        f"{_share(sum(bool(y.get('healed')) for y in sick), len(sick))}",
+        f"false alarms {_share(sum(bool(y['found']) for y in well), len(well))} {dict(alarms)}",
+        f"torchmortem: named {_share(sum(y['rival_named'] for y in asked), len(asked))}, named "
+        f"first {_share(sum(y['rival_first'] for y in asked), len(asked))}, any warning "
+        f"{_share(sum(bool(y['rival']) for y in asked), len(asked))}; false alarms "
+        f"{_share(sum(bool(y['rival']) for y in quiet), len(quiet))}, critical ones "
+        f"{_share(sum(y['rival_critical'] for y in quiet), len(quiet))}",
     ]
     return "\n".join(rows)
 
@@ -80,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--illness", nargs="*", default=list(ILLNESSES))
     parser.add_argument("--no-healing", action="store_true")
     parser.add_argument("--no-rival", action="store_true", help="leave torchmortem out")
+    parser.add_argument("--rival-every", type=int, default=4, help="on every such run")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write every line as JSON")
     parser.add_argument("--read", type=Path, help="judge the runs of such a file anew")
@@ -88,12 +84,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table([_judged_anew(json.loads(text)) for text in given.read.open()]))
         return
     first, heals, rivals = HALVES[given.half], not given.no_healing, not given.no_rival
+
+    def asked(number: int) -> bool:
+        return rivals and number % given.rival_every == 0
+
     jobs: list[Job] = [
-        (illness, number, first, heals, rivals)
+        (illness, number, first, heals, asked(number))
         for number in range(given.count)
         for illness in given.illness
     ]
-    jobs += [("", number, first, False, rivals) for number in range(given.controls)]
+    jobs += [("", number, first, False, asked(number)) for number in range(given.controls)]
     lines = []
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(given.processes, mp_context=spawn) as pool:
