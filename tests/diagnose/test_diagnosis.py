@@ -116,3 +116,12 @@ def test_a_nan_comes_first_only_where_it_was_in_the_records() -> None:
         "non_finite",
         "learning_rate_too_high",
     ]
+
+
+def test_of_several_causes_the_first_is_named() -> None:
+    findings = findings_of(ill("inputs_not_scaled", "learning_rate_too_high", "majority_collapse"))
+    assert [(f.check, f.cause) for f in findings] == [
+        ("inputs_not_scaled", "inputs_not_scaled"),
+        ("learning_rate_too_high", "inputs_not_scaled"),
+        ("majority_collapse", "inputs_not_scaled"),
+    ]
