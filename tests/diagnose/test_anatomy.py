@@ -78,6 +78,7 @@ def test_structure() -> None:
         "dropout": [0.25],
         "batch_norms": 1,
         "last": "Linear",
+        "standardized": False,
         "frozen": ["5.bias"],
         "parameters": sum(p.numel() for p in network.parameters()) - 6,
     }

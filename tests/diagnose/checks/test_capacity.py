@@ -56,7 +56,7 @@ def collapsed(share: float = 0.96, recall: float = 0.4, classes: int = 3) -> dic
         held(dropout=0.6, end=0.1, by=0.03 + E),
         held(dropout=0.6, end=0.1, by=0.03 - E),
     ),
-    ("majority_collapse", collapsed(0.95 + E), collapsed(0.95 - E)),
+    ("majority_collapse", collapsed(0.9 + E), collapsed(0.9 - E)),
     ("majority_collapse", collapsed(), collapsed(recall=1 / 3 + 0.15 + E)),
     ("majority_collapse", collapsed(1.0, recall=0.5, classes=2), collapsed(1.0, 1.0, classes=1)),
 )

@@ -23,11 +23,11 @@ def facts(**values: Any) -> dict[str, Any]:
     return {"facts": values}
 
 
-def values(*, last: str = "Linear", low: float = -1.0, high: float = 1.0, **own: Any) -> Any:
+def values(*, last: str = "Linear", low: float = -1.0, zeros: float = 0.5, **own: Any) -> Any:
     """A run on numbers in place of classes."""
     own = {"target_std": 1.0, "target_mean": 0.0, "target_low": -1.0, "target_high": 1.0, **own}
     known = {"task": "regression", "objective": "squared", **own}
-    rows = {"out_low": low, "out_high": high}
+    rows = {"out_low": low, "out_high": 1.0, "out_zeros": zeros}
     return {"facts": known, "rows": rows, "structure": {"last": last}}
 
 
@@ -68,6 +68,8 @@ def noise(*, steps: int = 400, units: int = NARROW + 1, **changes: Any) -> dict[
     ("wrong_output", {"structure": {"last": "tanh"}}, {}),
     ("wrong_output", values(last="relu"), values()),
     ("wrong_output", values(low=0.0, target_low=-E), values(low=0.0, target_low=0.0)),
+    ("wrong_output", values(low=0.0, zeros=0.05 + E), values(low=0.0, zeros=0.05 - E)),
+    ("wrong_output", values(low=0.0, zeros=0.99 - E), values(low=0.0, zeros=0.99 + E)),
     (
         "wrong_output",
         values(last="tanh", target_high=1.05 + E),

@@ -37,7 +37,7 @@ def large(batch: int = 160, steps: int = FEW_UPDATES, end: float = 0.5) -> dict[
     return {"settings": {"batch_size": batch, "steps": steps}, "end": end}
 
 
-def small(batch: int = 4, end: float = 0.03, records: int = 640, **structure: Any) -> Any:
+def small(batch: int = 2, end: float = 0.03, records: int = 640, **structure: Any) -> Any:
     settings, facts = {"batch_size": batch}, {"records": records}
     return {"settings": settings, "end": end, "facts": facts, "structure": structure}
 
@@ -62,12 +62,12 @@ def small(batch: int = 4, end: float = 0.03, records: int = 640, **structure: An
     ("batch_too_large", large(), large(batch=159)),
     ("batch_too_large", large(), large(steps=FEW_UPDATES + 1)),
     ("batch_too_large", large(end=0.1 + E), large(end=0.1 - E)),
-    ("batch_too_small", small(), small(batch=5)),
+    ("batch_too_small", small(), small(batch=3)),
     ("batch_too_small", small(end=0.03 + E), small(end=0.03 - E)),
-    ("batch_too_small", small(records=33), small(records=32)),
+    ("batch_too_small", small(records=17), small(records=16)),
     ("batch_too_small", small(), small(batch_norms=1)),
-    ("batch_norm_tiny_batch", small(batch_norms=1), small(batch=5, batch_norms=1)),
-    ("batch_norm_tiny_batch", small(batch_norms=1), small()),
+    ("batch_norm_tiny_batch", small(3, batch_norms=1), small(4, batch_norms=1)),
+    ("batch_norm_tiny_batch", small(3, batch_norms=1), small(3)),
 )
 def test_limits(check: str, beyond: Any, within: Any) -> None:
     assert_limit(check, beyond, within)
