@@ -61,7 +61,6 @@ def conclude(
     baselines = _baselines(prepared, config.seed, say)
     encoded = Encoded(prepared.test, prepared.test_names, _truth(answers), (), ())
     write_table(folder.predictions, predictor.table(encoded, answers.predicted))
-    rows = summarize(session.network, prepared.input_shape)
     result: dict[str, Any] = {
         "schema": 1,
         "task": prepared.task.kind,
@@ -72,22 +71,15 @@ def conclude(
         "classes": list(prepared.task.classes),
         **judge(plan.network, answers, baselines),
         "splits": prepared.report.splits,
-        "architecture": [asdict(row) for row in rows],
-        "parameters": count_parameters(session.network),
-        "multiplications": sum(row.multiplications for row in rows),
+        **_size(session, prepared),
         "objective": plan.objective,
-        "best_epoch": session.rules.best_epoch if session.valid else session.epoch,
-        "epochs": session.epoch,
-        "stopped": session.stopped,
+        **_course(session),
         "findings": brief(diagnosis),
         "evaluation": answers.details(),
         "examples": _examples(answers, predictor, prepared, config.seed),
         "command": command_of(config, folder),
         "seed": config.seed,
-        "engine": session.engine,
-        "threads": session.threads,
         "seconds": session.seconds + time.perf_counter() - began,
-        "training_seconds": session.seconds,
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "model_sha256": digest,
         "run": str(folder.path),
@@ -97,6 +89,28 @@ def conclude(
     say("writing the report")
     _write_report(folder, prepared, session, result, diagnosis)
     write_json(folder.result, result)
+
+
+def _size(session: Session, prepared: Prepared) -> dict[str, Any]:
+    """The network's layers and what they cost."""
+    rows = summarize(session.network, prepared.input_shape)
+    return {
+        "architecture": [asdict(row) for row in rows],
+        "parameters": count_parameters(session.network),
+        "multiplications": sum(row.multiplications for row in rows),
+    }
+
+
+def _course(session: Session) -> dict[str, Any]:
+    """How the training went."""
+    return {
+        "best_epoch": session.rules.best_epoch if session.valid else session.epoch,
+        "epochs": session.epoch,
+        "stopped": session.stopped,
+        "engine": session.engine,
+        "threads": session.threads,
+        "training_seconds": session.seconds,
+    }
 
 
 def _model_facts(

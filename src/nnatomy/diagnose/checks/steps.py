@@ -36,10 +36,12 @@ def learning_rate_too_high(case: Case) -> Finding | None:
     kind = "adaptive" if setting(case, "optimizer") in ADAPTIVE else "plain"
     first, usual = first_update(case), max(known(update_ratios(case)), default=0.0)
     chance, end = fact(case, "chance_loss"), end_loss(case)
-    signs = [
-        ("first update / weight of a layer", first, FIRST_UPDATE[kind]),
-        ("usual update / weight of a layer", usual, LARGE_UPDATE),
-    ]
+    signs = []
+    if len(case.layers) > 1:  # one layer may start from nothing, and its loss has no traps
+        signs = [
+            ("first update / weight of a layer", first, FIRST_UPDATE[kind]),
+            ("usual update / weight of a layer", usual, LARGE_UPDATE),
+        ]
     if chance > 0 and end > start_loss(case):
         signs.append(("loss at the end / loss of guessing", end / chance, 1.5))
     evidence = [
@@ -107,7 +109,8 @@ def batch_too_small(case: Case) -> Finding | None:
     """So few records a step that the gradient is mostly noise at this learning rate."""
     batch = setting(case, "batch_size") or 0
     cosines = known(case.column("cosine"))
-    if not 0 < batch <= 2 or case.structure.get("batch_norms"):
+    by_rule = setting(case, "objective") == "perceptron"  # which learns record by record
+    if not 0 < batch <= 2 or by_rule or case.structure.get("batch_norms"):
         return None
     losses = known(case.column("loss"))
     noise = middle([abs(a - b) for a, b in pairwise(losses)])
