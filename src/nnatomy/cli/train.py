@@ -61,6 +61,10 @@ def command(
     class_weight: Annotated[
         str | None, typer.Option(help="balanced: every class weighs the same.")
     ] = None,
+    heal: Annotated[
+        bool,
+        typer.Option("--heal", help="Try remedies for what is found wrong, and keep what helps."),
+    ] = False,
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,6 +157,7 @@ def command(
             kinds=pairs("--kind", kind or []),
             images=ImageSettings(size=image_size, channels=channels, fit=cast("Fit", fit)),
             class_weight=class_weight,
+            heal=heal,
             seed=seed,
         )
     progress = Progress()

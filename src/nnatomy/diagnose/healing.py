@@ -63,6 +63,7 @@ def heal(
     valid: Samples | None,
     *,
     say: Callable[[str], None] = lambda _text: None,
+    allowed: Callable[[Plan], bool] = lambda _plan: True,
 ) -> Healing:
     """Try remedies in the order of the evidence, each on a run of the same seed and records.
 
@@ -74,61 +75,66 @@ def heal(
         train: Its training records.
         valid: Its validation records.
         say: Told of every attempt.
+        allowed: Whether a changed plan may be tried.
     """
-    current, attempts = before, list[Attempt]()
-    tried: set[str] = set()
+    course = _Course(train, valid, say, allowed)
+    current = before
     for _ in range(_ROUNDS):
         better = None
         for finding in findings_of(current.case):
-            better = _first_help(current, finding, (train, valid), attempts, tried, say)
+            better = course.first_help(current, finding)
             if better is not None:
                 break
         if better is None:
             break
         current = better
-    return Healing(before, current, tuple(attempts), tuple(findings_of(current.case)))
+    return Healing(before, current, tuple(course.attempts), tuple(findings_of(current.case)))
 
 
-def _first_help(
-    current: Trial,
-    finding: Finding,
-    records: tuple[Samples, Samples | None],
-    attempts: list[Attempt],
-    tried: set[str],
-    say: Callable[[str], None],
-) -> Trial | None:
-    """The first remedy against a finding that helps; steps of one kind go on while they help."""
-    best: Trial | None = None
-    for remedy in REMEDIES.get(finding.check, []):
-        plan = _changed(current.plan, remedy, current, tried)
-        if plan is None:
-            continue
-        trial = carry_out(plan, *records)
-        gone = finding.check not in {f.check for f in findings_of(trial.case)}
-        reference = best or current
-        kept = _helps(finding, reference, trial, gone=gone, first=best is None)
-        attempts.append(
-            Attempt(finding.check, remedy.name, reference.score, trial.score, gone, kept)
-        )
-        say(
-            f"{finding.check}: {remedy.name}: {reference.score:.4g} -> {trial.score:.4g}"
-            f"{', kept' if kept else ''}"
-        )
-        if kept:
-            best = trial
-            if gone:
+class _Course:
+    """What was tried so far, and how to try more."""
+
+    def __init__(
+        self,
+        train: Samples,
+        valid: Samples | None,
+        say: Callable[[str], None],
+        allowed: Callable[[Plan], bool],
+    ) -> None:
+        self.records, self.say, self.allowed = (train, valid), say, allowed
+        self.attempts: list[Attempt] = []
+        self._tried: set[str] = set()
+
+    def first_help(self, current: Trial, finding: Finding) -> Trial | None:
+        """The first remedy that helps; steps of one kind go on while they help."""
+        best: Trial | None = None
+        for remedy in REMEDIES.get(finding.check, []):
+            plan = remedy.change(current.plan, current.case)
+            if plan is None or repr(plan) in self._tried or not self.allowed(plan):
+                continue
+            self._tried.add(repr(plan))
+            trial = carry_out(plan, *self.records)
+            kept, gone = self._judged(finding, remedy, best or current, trial, first=best is None)
+            if not kept and best is not None:
                 return best
-        elif best is not None:
-            return best
-    return best
+            best = trial if kept else best
+            if kept and gone:
+                return best
+        return best
 
-
-def _changed(plan: Plan, remedy: Remedy, trial: Trial, tried: set[str]) -> Plan | None:
-    new = remedy.change(plan, trial.case)
-    if new is None or repr(new) in tried:
-        return None
-    tried.add(repr(new))
-    return new
+    def _judged(
+        self, finding: Finding, remedy: Remedy, before: Trial, after: Trial, *, first: bool
+    ) -> tuple[bool, bool]:
+        """Whether an attempt is kept and its finding gone; both are noted."""
+        gone = finding.check not in {f.check for f in findings_of(after.case)}
+        kept = _helps(finding, before, after, gone=gone, first=first)
+        self.attempts.append(
+            Attempt(finding.check, remedy.name, before.score, after.score, gone, kept)
+        )
+        verdict = ", kept" if kept else ""
+        say = f"{finding.check}: {remedy.name}: {before.score:.4g} -> {after.score:.4g}{verdict}"
+        self.say(say)
+        return kept, gone
 
 
 def _helps(finding: Finding, before: Trial, after: Trial, *, gone: bool, first: bool) -> bool:

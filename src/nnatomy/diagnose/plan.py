@@ -137,7 +137,7 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
     case = record(kept.session, probe, failure)
     if plan.scale_inputs:  # the records are as they were, but not what the layers see
         case = replace(case, structure={**case.structure, "standardized": True})
-    return Trial(plan, kept.session, case, _score(case))
+    return Trial(plan, kept.session, case, score_of(case))
 
 
 def _with_found_rate(plan: Plan, network: nn.Module, train: Samples) -> Plan:
@@ -151,7 +151,7 @@ def _with_found_rate(plan: Plan, network: nn.Module, train: Samples) -> Plan:
     return replace(plan, training=training, find_rate=False)
 
 
-def _score(case: Case) -> float:
+def score_of(case: Case) -> float:
     """The validation score; the mean recall where one class has more than six records in ten."""
     facts = case.facts
     if facts.get("majority", 0.0) > _UNEVEN and facts.get("balanced") is not None:

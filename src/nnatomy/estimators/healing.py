@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -104,14 +105,4 @@ def changed_parameters(healing: Healing) -> dict[str, Any]:
 
 def attempts_of(healing: Healing) -> list[dict[str, Any]]:
     """Everything that was tried, as plain values."""
-    return [
-        {
-            "check": a.check,
-            "remedy": a.remedy,
-            "before": a.before,
-            "after": a.after,
-            "gone": a.gone,
-            "kept": a.kept,
-        }
-        for a in healing.attempts
-    ]
+    return [asdict(attempt) for attempt in healing.attempts]

@@ -22,7 +22,8 @@ from nnatomy.data.split import SplitPlan
 from nnatomy.jobs.baselines import Baseline, fit_baselines
 from nnatomy.jobs.config import Plan, TrainConfig, source_name
 from nnatomy.jobs.data_lines import Say
-from nnatomy.jobs.diagnosis import Watch, brief, diagnose_session, write_diagnosis
+from nnatomy.jobs.diagnosis import brief, diagnosis_of, write_diagnosis
+from nnatomy.jobs.healing import Healed
 from nnatomy.jobs.judgement import Answers, judge
 from nnatomy.jobs.prediction_table import write_table
 from nnatomy.jobs.predictor import Predictor
@@ -31,7 +32,7 @@ from nnatomy.report.build import build_document
 from nnatomy.report.facts import Facts
 from nnatomy.report.health import health_of
 from nnatomy.report.html import render_html
-from nnatomy.training.atomic import to_json, write_bytes, write_json
+from nnatomy.training.atomic import spell_non_finite, to_json, write_bytes, write_json
 from nnatomy.training.model_file import write_model
 from nnatomy.training.objectives import objective_named
 from nnatomy.training.run_folder import RunFolder
@@ -42,17 +43,20 @@ _BATCH = 1024
 
 
 def conclude(
-    folder: RunFolder,
-    config: TrainConfig,
-    plan: Plan,
-    prepared: Prepared,
-    session: Session,
-    say: Say,
-    watch: Watch,
+    folder: RunFolder, config: TrainConfig, prepared: Prepared, end: Healed, say: Say
 ) -> None:
-    """Write what a finished run leaves behind; result.json comes last and marks it as finished."""
+    """Write what a finished run leaves behind; result.json comes last and marks it as finished.
+
+    Args:
+        folder: The run folder.
+        config: What was asked for.
+        prepared: The records.
+        end: The run that is kept, as it was trained or as it was healed.
+        say: Told of each thing that is begun.
+    """
     began = time.perf_counter()
-    diagnosis = diagnose_session(session, watch)
+    plan, session = end.plan, end.session
+    diagnosis = diagnosis_of(end.case) | {"attempts": spell_non_finite(end.attempts)}
     write_diagnosis(folder.diagnosis, diagnosis)
     facts = _model_facts(config, plan, prepared, session)
     digest = write_model(folder.model, dict(session.network.state_dict()), facts)
@@ -75,6 +79,7 @@ def conclude(
         "objective": plan.objective,
         **_course(session),
         "findings": brief(diagnosis),
+        "healing": diagnosis["attempts"],
         "evaluation": answers.details(),
         "examples": _examples(answers, predictor, prepared, config.seed),
         "command": command_of(config, folder),
@@ -231,6 +236,8 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
             words += [option, str(value)]
     for name, value in config.settings.items():
         words += ["--set", f"{name}={written(value)}"]
+    if config.heal:
+        words.append("--heal")
     for column, kind in config.kinds.items():
         words += ["--kind", f"{column}={kind}"]
     return shlex.join([*words, "--out", str(folder.path)])

@@ -57,6 +57,7 @@ class TrainConfig:
         kinds: Column kinds that override the inferred ones.
         images: How images are read.
         class_weight: "balanced" weighs each class by the inverse of its frequency.
+        heal: Whether remedies are tried on a training that has findings.
         seed: Of the split, the initial weights, the order of records and everything random.
     """
 
@@ -69,6 +70,7 @@ class TrainConfig:
     kinds: Mapping[str, str] = field(default_factory=dict)
     images: ImageSettings = field(default_factory=ImageSettings)
     class_weight: str | None = None
+    heal: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -146,7 +148,7 @@ class TrainConfig:
             raise SettingError("config: 'source' is missing: name a file or a bundled data set")
         parts = dict(values)
         for name, hint in _SCALARS.items():
-            parts[name] = convert(name, values.get(name, 0 if hint is int else None), hint)
+            parts[name] = convert(name, values.get(name, _ABSENT.get(hint)), hint)
         for name in ("settings", "split", "kinds", "images"):
             parts[name] = values.get(name, {})
             if not isinstance(parts[name], Mapping):
@@ -174,8 +176,12 @@ _SCALARS: dict[str, Any] = {
     "task": str | None,
     "network": str | None,
     "class_weight": str | None,
+    "heal": bool,
     "seed": int,
 }
+
+
+_ABSENT: dict[Any, Any] = {int: 0, bool: False}
 
 
 def _part(name: str, kind: type[_Part], values: Mapping[str, Any]) -> _Part:

@@ -11,7 +11,6 @@ from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
 from nnatomy.diagnose.probe import Probe
-from nnatomy.diagnose.record import record
 from nnatomy.errors import IntegrityError, RunError
 from nnatomy.training.atomic import (
     file_error,
@@ -50,19 +49,16 @@ class Watch(Probe):
         super().on_start(session)
 
 
-def diagnose_session(session: Session, probe: Probe, failure: str = "") -> dict[str, Any]:
+def diagnosis_of(case: Case) -> dict[str, Any]:
     """The content of diagnosis.json of a run that has ended.
 
     Args:
-        session: The run.
-        probe: Was among its observers.
-        failure: Why it broke off, where it did.
+        case: Its record.
 
     Returns:
         The case with everything that was measured, and the findings on it; NaN and infinities are
         texts.
     """
-    case = record(session, probe, failure)
     findings = [finding.to_json() for finding in findings_of(case)]
     content: dict[str, Any] = spell_non_finite({"case": case.to_json(), "findings": findings})
     return content

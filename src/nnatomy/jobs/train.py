@@ -16,6 +16,7 @@ from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
+from nnatomy.diagnose.record import record
 from nnatomy.errors import (
     DataError,
     InterruptedRunError,
@@ -27,7 +28,7 @@ from nnatomy.errors import (
 )
 from nnatomy.jobs.config import Plan, TrainConfig, resolve
 from nnatomy.jobs.data_lines import Say, say_data, silent
-from nnatomy.jobs.diagnosis import Watch, diagnose_session, write_diagnosis
+from nnatomy.jobs.diagnosis import Watch, diagnosis_of, write_diagnosis
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
 from nnatomy.jobs.weighting import weighted
@@ -61,6 +62,7 @@ def train(
     kinds: Mapping[str, str] | None = None,
     images: ImageSettings | None = None,
     class_weight: str | None = None,
+    heal: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -87,6 +89,7 @@ def train(
         kinds: Column kinds that override the inferred ones.
         images: How images are read.
         class_weight: "balanced" weighs classes by the inverse of their frequency.
+        heal: Try remedies against what is found wrong with the training, and keep what helps.
         seed: Of everything that is drawn.
         out: The run folder; by default one under runs/ named after source and settings.
         overwrite: Start anew where the folder holds another run.
@@ -110,6 +113,7 @@ def train(
         kinds=dict(kinds or {}),
         images=images or ImageSettings(),
         class_weight=class_weight,
+        heal=heal,
         seed=seed,
     )
     return run_training(config, out=out, overwrite=overwrite, observers=observers)
@@ -151,19 +155,27 @@ def run_training(
             prepared = _prepare(config, folder, say)
             plan = resolve(config, prepared.input_shape, prepared.task.kind)
             network, plan = _build(plan, prepared, config, say)
-        watch = Watch()
+        watch, failure = Watch(), ""
         try:
             session = _fit(network, plan, prepared, folder, config, [watch, *observers], say)
         except NonFiniteError as error:
             _keep_failure(folder, watch, str(error))
-            raise NonFiniteError(f"{error} More: nnatomy diagnose {path}") from error
+            if not config.heal or watch.session is None:
+                raise NonFiniteError(f"{error} More: nnatomy diagnose {path}") from error
+            session, failure = watch.session, str(error)
         finally:
             watch.close()
         with leave_at_signal("after training; the trained state is saved"):
             # What judges and draws is imported when training is over, not before the first epoch.
             from nnatomy.jobs.conclude import conclude
+            from nnatomy.jobs.healing import Healed, heal_run
 
-            conclude(folder, config, plan, prepared, session, progress, watch)
+            end = Healed(plan, session, record(session, watch, failure), [])
+            if config.heal:
+                end = heal_run(end, prepared, config.class_weight, say)
+            if end.case.failure:
+                raise NonFiniteError(f"{failure} No remedy helped: nnatomy diagnose {path}")
+            conclude(folder, config, prepared, end, progress)
     return Run(path)
 
 
@@ -172,7 +184,8 @@ def _keep_failure(folder: RunFolder, watch: Watch, failure: str) -> None:
     if watch.session is None:
         return
     with suppress(RunError):  # a full disk must not hide why training broke off
-        write_diagnosis(folder.diagnosis, diagnose_session(watch.session, watch, failure))
+        case = record(watch.session, watch, failure)
+        write_diagnosis(folder.diagnosis, diagnosis_of(case))
 
 
 @contextmanager

@@ -25,6 +25,8 @@ def health_blocks(facts: Facts) -> list[Block]:
         blocks += [Paragraph(words), Listing(tuple(_item(entry) for entry in found))]
         if table := _evidence_table(found):
             blocks.append(table)
+    if table := _attempts_table(health.get("attempts") or []):
+        blocks.append(table)
     figure = health_figure(health)
     blocks.append(figure or Paragraph("The run holds no measurements by layer."))
     return blocks
@@ -49,6 +51,34 @@ def _item(entry: Mapping[str, Any]) -> tuple[str, str]:
         f"{line(entry.get('remedy', ''), 400)} (Lecture, item {line(entry.get('lecture'), 10)}.)"
     )
     return head, text
+
+
+def _attempts_table(attempts: Sequence[Mapping[str, Any]]) -> Table | None:
+    """What healing tried, in order."""
+    if not attempts:
+        return None
+    return Table(
+        caption="Remedies that were tried: validation score before and with them",
+        columns=(
+            ("Finding", "left"),
+            ("Remedy", "left"),
+            ("Before", "right"),
+            ("With it", "right"),
+            ("Kept", "left"),
+        ),
+        rows=tuple(
+            (
+                check_name(attempt.get("check")),
+                line(attempt.get("remedy", ""), 120),
+                evidence_value(attempt.get("before")),
+                evidence_value(attempt.get("after")),
+                "yes" if attempt.get("kept") else "no",
+            )
+            for attempt in attempts
+        ),
+        note="Each on a run of the same seed and records; a change is kept where the score rises, "
+        "or the finding is gone and the score no worse. The report is of the healed run.",
+    )
 
 
 def _evidence_table(found: Sequence[Mapping[str, Any]]) -> Table | None:

@@ -21,8 +21,8 @@ def health_of(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
         diagnosis: The file's content.
 
     Returns:
-        findings: as in the file; looks: how often the run was measured; layer_count; and measured:
-        the steps, and by quantity a list of the layers drawn (name, values by step): ratio
+        findings and attempts: as in the file; looks: how often the run was measured; layer_count;
+        and measured: the steps, and by quantity a list of the layers drawn (name, values by step): ratio
         (‖Δw‖ / ‖w‖ of a step), gradient (‖∂J/∂W‖), dead and saturated (shares of what a layer is
         fed by ReLU, and by sigmoid or tanh units). A value that is not known is None.
     """
@@ -42,6 +42,7 @@ def health_of(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "findings": list(diagnosis.get("findings") or []),
+        "attempts": list(diagnosis.get("attempts") or []),
         "looks": len(rows),
         "layer_count": len(layers),
         "measured": {"steps": [row.get("step") for row in rows], **measured},

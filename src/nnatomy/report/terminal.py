@@ -154,6 +154,11 @@ def _health(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     for entry in findings:
         words = f"{entry.get('severity')}: {entry.get('check')}: {entry.get('symptom')}"
         lines.append(("finding", line(words, 400)))
+    for attempt in result.get("healing") or []:
+        if attempt.get("kept"):
+            words = f"{attempt['remedy']} against {attempt['check']}: validation score "
+            words += f"{number(attempt['before'], 4)} -> {number(attempt['after'], 4)}"
+            lines.append(("healed", line(words, 400)))
     if findings and result.get("run"):
         place = shlex.quote(line(result["run"], 4096))
         lines.append(("", f"evidence and remedies: nnatomy diagnose {place}"))
