@@ -65,8 +65,8 @@ def test_fed_numbers_by_hand() -> None:
 
 def test_a_few_rows_do_not_make_a_unit_dead() -> None:
     rows = torch.tensor([[0.0, 1.0]])
-    assert fed_numbers(rows.repeat(7, 1), "relu")["dead"] == 0
-    assert fed_numbers(rows.repeat(8, 1), "relu")["dead"] == 0.5
+    assert fed_numbers(rows.repeat(3, 1), "relu")["dead"] == 0
+    assert fed_numbers(rows.repeat(4, 1), "relu")["dead"] == 0.5
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "tanh"])

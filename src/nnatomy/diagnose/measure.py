@@ -12,7 +12,7 @@ from torch import Tensor, nn
 _VALUES = 1 << 14
 """Values of a layer that are looked at; more would tell the same."""
 _RANK_UNITS = 64
-_DEAD_ROWS = 8
+_DEAD_ROWS = 4
 """Rows from which on a unit that is zero in all of them may be called dead: a healthy ReLU is zero
 in one row as often as not."""
 # Where the derivative has fallen to a twentieth of its largest value.
