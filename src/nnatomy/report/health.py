@@ -23,8 +23,8 @@ def health_of(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         findings and attempts: as in the file; looks: how often the run was measured; layer_count;
         and measured: the steps, and by quantity a list of the layers drawn (name, values by step):
-        ratio (‖Δw‖ / ‖w‖ of a step), gradient (‖∂J/∂W‖), dead and saturated (shares of what a layer is
-        fed by ReLU, and by sigmoid or tanh units). A value that is not known is None.
+        ratio (‖Δw‖ / ‖w‖ of a step), gradient (‖∂J/∂W‖), dead and saturated (shares of what a
+        layer is fed by ReLU, and by sigmoid or tanh units). A value that is not known is None.
     """
     case = diagnosis.get("case") or {}
     rows: Sequence[Mapping[str, Any]] = case.get("rows") or []
