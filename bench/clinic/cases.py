@@ -288,16 +288,21 @@ def noisy_labels(p: Patient, random: Random) -> Patient:
 
 
 def leaking(p: Patient, random: Random) -> Patient:
-    place = int(random.integers(p.data.inputs[0].numel()))
     noise = random.uniform(0, 0.03)
     own = p.data
+    place = int(random.integers(own.inputs[0].numel()))
+    if own.inputs.dim() == 2:  # a column more; of an image a pixel is spoiled, of a sequence a step
+        place = own.inputs.shape[1]
+        shape = (place + 1,)
+        p = replace(p, plan=replace(p.plan, build=partial(build, shape, own.outputs)))
     if own.targets.dim() == 2:
         level, spread = 0.0, 1.0
     else:
         level, spread = (own.outputs - 1) / 2, max(1.0, (own.outputs - 1) / 3)
 
     def told(inputs: Tensor, targets: Tensor) -> Tensor:
-        inputs = inputs.clone()
+        columns = 1 if inputs.dim() == 2 else 0
+        inputs = torch.cat([inputs, inputs[:, :columns]], 1)
         answer = (targets.reshape(-1).float() - level) / spread
         inputs.reshape(len(inputs), -1)[:, place] = answer + noise * torch.from_numpy(
             random.normal(size=len(inputs))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
 from nnatomy.diagnose.plan import Plan, Trial, carry_out
-from nnatomy.diagnose.remedies import REMEDIES, Remedy
+from nnatomy.diagnose.remedies import REMEDIES, TUNING, Remedy
 from nnatomy.types import Samples
 
 _ROUNDS = 4
@@ -24,7 +24,7 @@ class Attempt:
     """A remedy that was tried.
 
     Args:
-        check: The finding it was tried against.
+        check: The finding it was tried against; "tuning" for what comes after.
         remedy: What was changed.
         before: Score before.
         after: Score with it.
@@ -68,7 +68,8 @@ def heal(
     """Try remedies in the order of the evidence, each on a run of the same seed and records.
 
     A change is kept where the validation score rises by more than half a point, or where the
-    finding is gone and the score no worse. Up to four changes are made one upon the other.
+    finding is gone and the score no worse. Up to four changes are made one upon the other; then it
+    is tried whether longer training or another rate brings more.
 
     Args:
         before: The run that is ill.
@@ -88,6 +89,8 @@ def heal(
         if better is None:
             break
         current = better
+    if current is not before:
+        current = course.tuned(current)
     return Healing(before, current, tuple(course.attempts), tuple(findings_of(current.case)))
 
 
@@ -122,19 +125,33 @@ class _Course:
                 return best
         return best
 
+    def tuned(self, current: Trial) -> Trial:
+        """What is left to gain by training longer, or at another rate, once the illness is gone."""
+        for remedy in TUNING:
+            plan = remedy.change(current.plan, current.case)
+            if plan is None or repr(plan) in self._tried or not self.allowed(plan):
+                continue
+            self._tried.add(repr(plan))
+            trial = carry_out(plan, *self.records)
+            kept = math.isfinite(trial.score) and trial.score > current.score + _GAIN
+            self._note(Attempt("tuning", remedy.name, current.score, trial.score, True, kept))
+            current = trial if kept else current
+        return current
+
     def _judged(
         self, finding: Finding, remedy: Remedy, before: Trial, after: Trial, *, first: bool
     ) -> tuple[bool, bool]:
         """Whether an attempt is kept and its finding gone; both are noted."""
         gone = finding.check not in {f.check for f in findings_of(after.case)}
         kept = _helps(finding, before, after, gone=gone, first=first)
-        self.attempts.append(
-            Attempt(finding.check, remedy.name, before.score, after.score, gone, kept)
-        )
-        verdict = ", kept" if kept else ""
-        say = f"{finding.check}: {remedy.name}: {before.score:.4g} -> {after.score:.4g}{verdict}"
-        self.say(say)
+        self._note(Attempt(finding.check, remedy.name, before.score, after.score, gone, kept))
         return kept, gone
+
+    def _note(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        scores = f"{attempt.before:.4g} -> {attempt.after:.4g}"
+        verdict = ", kept" if attempt.kept else ""
+        self.say(f"{attempt.check}: {attempt.remedy}: {scores}{verdict}")
 
 
 def _helps(finding: Finding, before: Trial, after: Trial, *, gone: bool, first: bool) -> bool:

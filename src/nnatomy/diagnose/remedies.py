@@ -129,6 +129,9 @@ MINI_LONGER = Remedy(
     f"batch_size={_BATCH} epochs × 5", lambda plan, case: _both(plan, case, MINI, LONGER)
 )
 
+TUNING = (LONGER, LOWER[0], HIGHER[0])
+"""What may bring more once an illness is gone."""
+
 REMEDIES: Mapping[str, list[Remedy]] = {
     "non_finite": [
         Remedy("without records that are not finite", _flag("drop_not_finite")),
