@@ -102,6 +102,9 @@ def _clean_to_learn_from(ill: Data, well: Data) -> Data:
 def _is_ill(illness: str, trial: Trial, twin: float) -> bool:
     if illness == "majority_collapse" and trial.case.facts.get("predicted_share", 0) < 0.9:
         return False
+    if illness == "overfitting":  # it fits, and others do not
+        facts = trial.case.facts
+        return bool(facts.get("train_score", 0) > facts.get("valid_score", 0) + 0.05)
     return illness in STRUCTURAL or not as_good(trial.score, twin)
 
 

@@ -32,7 +32,7 @@ EXPLAINS: dict[str, set[str]] = {
     "batch_too_large": _ENDS,
     "over_regularized": _ENDS | _UNITS | _STEPS,
     "label_noise": _ENDS,
-    "too_little_capacity": {"majority_collapse"},
+    "too_little_capacity": _ENDS | _STEPS | {"dead_relus", "saturated_units"},
     "overfitting": set(),
     "majority_collapse": set(),
     "non_finite": set(),

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from nnatomy.diagnose.case import Case, Row
 
+Part = Literal["all", "first", "early", "late"]
+
 
 def fact(case: Case, name: str, default: float = math.nan) -> float:
     """A number about records or answers; `default` where it is not known."""
@@ -32,20 +34,19 @@ def middle(values: Sequence[Any], default: float = math.nan) -> float:
     return median(numbers) if numbers else default
 
 
-def of_layers(
-    case: Case, name: str, layers: Sequence[int], *, part: Literal["all", "early", "late"] = "all"
-) -> list[float]:
+def of_layers(case: Case, name: str, layers: Sequence[int], *, part: Part = "all") -> list[float]:
     """A quantity that is measured by layer: the median over the rows, for each layer asked for.
 
     Args:
         case: The record.
         name: Of the quantity, e.g. "gradient".
         layers: Positions of layers.
-        part: Look at the first or last third of the rows only.
+        part: Look at the first row, or the first or last third of the rows only.
     """
     rows = case.column(name)
     third = max(1, len(rows) // 3)
-    rows = {"all": rows, "early": rows[:third], "late": rows[-third:]}[part]
+    parts = {"all": rows, "first": rows[:1], "early": rows[:third], "late": rows[-third:]}
+    rows = parts[part]
     return [middle([row[i] for row in rows]) for i in layers] if rows else []
 
 

@@ -40,6 +40,7 @@ CHECKS: dict[str, Check] = {
         steps.batch_norm_tiny_batch, "batch normalization over a few records", "P6"
     ),
     "over_regularized": Check(capacity.over_regularized, "penalty or dropout too strong", "P5"),
+    "too_little_capacity": Check(capacity.too_little_capacity, "a network too small", "O6"),
     "vanishing_gradients": Check(
         gradients.vanishing_gradients, "gradients that fade on their way back", "O12"
     ),
@@ -55,7 +56,6 @@ CHECKS: dict[str, Check] = {
     "learning_rate_too_low": Check(steps.learning_rate_too_low, "steps that lead nowhere", "O4"),
     "batch_too_large": Check(steps.batch_too_large, "too few updates", "P4"),
     "label_noise": Check(records.label_noise, "labels that look wrong", "O15"),
-    "too_little_capacity": Check(capacity.too_little_capacity, "a network too small", "O6"),
     "overfitting": Check(capacity.overfitting, "records learned by heart", "O15"),
     "majority_collapse": Check(capacity.majority_collapse, "one answer for everything", "O3"),
 }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import fact, known, middle, of_layers, start_loss
+from nnatomy.diagnose.signs import fact, known, learned, middle, of_layers, start_loss
 
 VANISHED = 1e-3
 """Gradient of the first layers as a share of the last ones', per weight, below which they stand
 still while the others learn."""
+RECOVERED = 0.9
+"""Share of the guessing loss gone, above which it does not matter how the gradients began."""
 BLOWN_UP = 30.0
 """Growth of the activations from the first hidden layer to the last."""
 HUGE_LOSS = 20.0
@@ -21,16 +24,10 @@ def vanishing_gradients(case: Case) -> Finding | None:
     """The first layers' gradients are a tiny share of the last ones'."""
     if len(case.layers) < 3 or not case.column("gradient"):
         return None
-    gradients = of_layers(case, "gradient", range(len(case.layers)), part="early")
-    each = [
-        g / math.sqrt(layer.parameters) for g, layer in zip(gradients, case.layers, strict=True)
-    ]
-    late = max(known(each[len(each) // 2 :]), default=0.0)
-    early = each[: max(1, len(each) // 3)]
-    if not late or middle(early) == 0:  # that is another illness
-        return None
-    ratio = middle(early) / late
-    if ratio >= VANISHED:
+    ratio, at_first = _fading(case, "early"), _fading(case, "first")
+    if at_first < VANISHED and learned(case) < RECOVERED:
+        ratio = min(ratio, at_first)
+    if not ratio < VANISHED:
         return None
     names = case.layers[0].name, case.layers[-1].name
     return Finding(
@@ -43,6 +40,17 @@ def vanishing_gradients(case: Case) -> Finding | None:
         "layers.",
         "O12",
     )
+
+
+def _fading(case: Case, part: Literal["first", "early"]) -> float:
+    """The first layers' gradient per weight as a share of the later ones'; NaN without any."""
+    gradients = of_layers(case, "gradient", range(len(case.layers)), part=part)
+    each = [
+        g / math.sqrt(layer.parameters) for g, layer in zip(gradients, case.layers, strict=True)
+    ]
+    late = max(known(each[len(each) // 2 :]), default=0.0)
+    early = middle(each[: max(1, len(each) // 3)])
+    return early / late if late > 0 and early > 0 else math.nan  # none: that is another illness
 
 
 def exploding_gradients(case: Case) -> Finding | None:

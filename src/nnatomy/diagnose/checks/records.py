@@ -82,7 +82,11 @@ def wrong_output(case: Case) -> Finding | None:
         if sums < 1e-3 and low >= 0:
             text = "the outputs are probabilities already, and the loss applies softmax again"
             limit = "row sums of the outputs differ from 1 by"
-        elif (low >= 0 and high <= 1) or last in ("sigmoid", "tanh", "softmax"):
+        elif (low >= 0 and high <= 1 and high - low > 0.2) or last in (
+            "sigmoid",
+            "tanh",
+            "softmax",
+        ):
             text = (
                 f"the outputs stay within {low:.2g} to {high:.2g}, where the loss wants any number"
             )
@@ -91,7 +95,8 @@ def wrong_output(case: Case) -> Finding | None:
     elif objective == "squared" and fact(case, "target_std") > 0:
         below, above = fact(case, "target_low"), fact(case, "target_high")
         zeros = middle([row["out_zeros"] for row in rows])
-        if last == "relu" or (low == 0 and below < 0 and 0.05 < zeros < 0.99):
+        moves = middle([row["out_std"] for row in rows]) > 0.05 * fact(case, "target_std")
+        if last == "relu" or (low == 0 and below < 0 and 0.05 < zeros < 0.99 and moves):
             text = f"the outputs are cut off at 0, the targets go down to {below:.3g}"
         elif last in ("sigmoid", "softmax", "tanh") and (below < low - 0.05 or above > high + 0.05):
             text = f"the outputs stay within {low:.2g} to {high:.2g}, the targets go from "

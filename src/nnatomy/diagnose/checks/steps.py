@@ -114,7 +114,7 @@ def batch_too_small(case: Case) -> Finding | None:
         return None
     losses = known(case.column("loss"))
     noise = middle([abs(a - b) for a, b in pairwise(losses)])
-    if fact(case, "records") <= 8 * batch or not cosines or learned(case) > 0.97:
+    if fact(case, "records") <= 8 * batch or learned(case) > 0.97:
         return None
     return Finding(
         "batch_too_small",
