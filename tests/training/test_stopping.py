@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nnatomy.training.settings import Settings
 from nnatomy.training.stopping import StopRules
@@ -121,3 +124,20 @@ def test_counters_survive_a_checkpoint(at: int) -> None:
         if epoch > at:
             resumed.note(row(epoch, value))
     assert resumed == whole
+
+
+@given(
+    st.lists(st.integers(0, 6), max_size=12),
+    st.lists(st.integers(0, 6), min_size=1, max_size=12),
+    st.sampled_from([0.0, 0.25, 1.0]),
+)
+def test_many_losses_at_once_are_noted_like_one_by_one(
+    first: list[int], second: list[int], tol: float
+) -> None:
+    settings = Settings(tol=tol)
+    one_by_one, at_once = StopRules(settings), StopRules(settings)
+    for epoch, loss in enumerate([*first, *second], 1):
+        one_by_one.note({"epoch": epoch, "loss": loss / 4, "valid_loss": None})
+    at_once.note_losses(np.array(first) / 4, 1)
+    at_once.note_losses(np.array(second) / 4, len(first) + 1)
+    assert at_once.to_values() == one_by_one.to_values()

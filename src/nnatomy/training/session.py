@@ -223,13 +223,13 @@ class Session:
         done = self._compute(steps, batch, wanted)
         records, begin = len(batch.targets), self.seconds
         share = (self.tick() - begin) / wanted
-        losses = [loss * records / records for loss in done.losses.tolist()]  # as in close_epoch
+        losses = done.losses * records / records  # as in close_epoch
         count = done.steps
         self.history.extend(
             {
                 "epoch": list(range(self.epoch + 1, self.epoch + count + 1)),
                 "step": list(range(before + 1, before + count + 1)),
-                "loss": losses,
+                "loss": losses.tolist(),
                 "valid_loss": [None] * count,
                 "valid_score": [None] * count,
                 "lr": done.rates.tolist(),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nnatomy.training.settings import Settings
 
@@ -36,14 +38,17 @@ class StopRules:
         self.best, self.best_epoch = value, row["epoch"]
         return True
 
-    def note_losses(self, losses: Sequence[float], first_epoch: int) -> None:
+    def note_losses(self, losses: NDArray[np.float64], first_epoch: int) -> None:
         """Take in the training losses of many epochs in a row, as `note` would one by one."""
-        best, best_epoch, waited, tol = self.best, self.best_epoch, self.waited, self.settings.tol
-        for epoch, loss in enumerate(losses, first_epoch):
-            waited = 0 if loss <= best - tol else waited + 1
-            if loss < best:
-                best, best_epoch = loss, epoch
-        self.best, self.best_epoch, self.waited = best, best_epoch, waited
+        if not len(losses):
+            return
+        before = np.minimum.accumulate(np.concatenate([[self.best], losses[:-1]]))
+        (improved,) = np.nonzero(losses <= before - self.settings.tol)
+        whole = self.waited + len(losses)
+        self.waited = len(losses) - 1 - int(improved[-1]) if len(improved) else whole
+        lowest = int(losses.argmin())
+        if losses[lowest] < self.best:
+            self.best, self.best_epoch = float(losses[lowest]), first_epoch + lowest
 
     def monitored(self, row: dict[str, Any]) -> float:
         """The value that is to become small: of the validation records when there are any."""
