@@ -48,15 +48,23 @@ def fed_numbers(rows: Tensor, activation: str, dropout: float = 0.0) -> dict[str
         where there are too few rows to tell; saturated: the share of values where the derivative
         of a sigmoid or tanh is below a twentieth of its largest, of those that dropout let stay.
     """
-    mean, low, high = rows.mean().item(), rows.min().item(), rows.max().item()
-    std = rows.std().item() if rows.numel() > 1 else 0.0
+    mean, std, low, high = _spread_of(rows)
     dead = 0.0
-    if len(rows) >= _DEAD_ROWS:
-        dead = (rows.abs().amax(0) == 0).float().mean().item()
+    if len(rows) >= _DEAD_ROWS and low <= 0 <= high:
+        dead = (rows == 0).all(0).float().mean().item()
     kind = activation or guess(low, high, (rows == 0).float().mean().item())
     values = rows[rows != 0] * (1 - dropout) if dropout else rows
     numbers = {"mean": mean, "std": std, "low": low, "high": high}
     return numbers | {"dead": dead, "saturated": _saturated(values, kind)}
+
+
+def _spread_of(values: Tensor) -> tuple[float, float, float, float]:
+    """Mean, standard deviation, smallest and largest, in as few passes as can be."""
+    low, high = torch.aminmax(values)
+    if values.numel() < 2:
+        return values.mean().item(), 0.0, low.item(), high.item()
+    std, mean = torch.std_mean(values)
+    return mean.item(), std.item(), low.item(), high.item()
 
 
 def _saturated(values: Tensor, kind: str) -> float:
@@ -104,10 +112,7 @@ def output_numbers(outputs: Tensor, targets: Tensor | None) -> dict[str, Any]:
     flat = outputs.reshape(-1, outputs.shape[-1])
     numbers: dict[str, Any] = {
         "batch": len(outputs),
-        "out_mean": flat.mean().item(),
-        "out_std": flat.std().item() if flat.numel() > 1 else 0.0,
-        "out_low": flat.min().item(),
-        "out_high": flat.max().item(),
+        **dict(zip(("out_mean", "out_std", "out_low", "out_high"), _spread_of(flat), strict=True)),
         "out_zeros": (flat == 0).float().mean().item(),
         "out_sum": (flat.sum(1) - 1).abs().max().item(),
         "share": None,

@@ -25,7 +25,7 @@ from nnatomy.training.session import Session
 
 _SHARE = 0.02
 """Of the training time that probing may take, by the estimates below."""
-_FEWEST, _MOST = 8, 300
+_FEWEST, _MOST = 6, 300
 """Measurements of a run."""
 
 
@@ -248,7 +248,7 @@ def _interval(session: Session) -> int:
     values = math.prod(session.train.input_shape) * session.batch_size
     products = session.batch_size * sum(p.numel() for p in matrices)
     if session.engine == "compiled":
-        step, measurement = 3 + products / 12e3, 350 + 90 * len(matrices)
+        step, measurement = 3 + products / 12e3, 700 + 150 * len(matrices)
     else:
         step = 150 + 60 * len(matrices) + products / 1e4 + values / 300
         measurement = 600 + 400 * len(matrices)
