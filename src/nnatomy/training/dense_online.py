@@ -54,14 +54,16 @@ def learn_online(
     for step in range(len(rates)):
         x = inputs[step % len(inputs)]
         target = targets[step % len(inputs), 0]
-        a, length = weights[width], 1.0  # in double precision, whose squares do not overflow
+        a, length = weights[width], weights.dtype.type(1)
         for i in range(width):
             a += weights[i] * x[i]
-            length += np.float64(x[i]) * np.float64(x[i])
+            length += x[i] * x[i]
         value, delta = _loss(loss, a, target)
         if len(copies):
             value, delta = copies[step % len(inputs)] * value, copies[step % len(inputs)] * delta
         norm = abs(delta) * math.sqrt(length)
+        if not math.isfinite(norm):  # squares overflow long before the gradient does
+            norm = abs(delta) * _length(x)
         losses[step], norms[step] = value, norm
         if not (math.isfinite(value) and math.isfinite(norm)):
             return step
@@ -74,6 +76,15 @@ def learn_online(
         totals[0] += value
         totals[1] += norm
     return len(rates)
+
+
+@compiled
+def _length(x: Values) -> float:
+    """The length of (x, 1) in double precision."""
+    squares = 1.0
+    for i in range(len(x)):
+        squares += np.float64(x[i]) * np.float64(x[i])
+    return math.sqrt(squares)
 
 
 @compiled
