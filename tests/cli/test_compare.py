@@ -179,7 +179,10 @@ def test_lecture_rows_for_machines(command: Command) -> None:
 def test_lecture_table_and_folder(command: Command) -> None:
     code, out, err = command("lecture", "O5", "--out", "table", "--quiet")
     assert code == 0
-    assert "9 agrees, 1 erratum, 0 not reproducible here" in out
+    assert (
+        "9 agree with the slides, 0 checks of our own hold, 1 errata, 0 not reproducible here"
+        in out
+    )
     assert err == "page table/index.html\n"
     assert {path.name for path in Path("table").iterdir()} == {
         *("index.html", "rows.json", "O5_xor.png", "O5_xor.svg"),

@@ -13,5 +13,5 @@ def test_every_reason_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the sigmoid" in words  # of an erratum
     assert "own rule" in words  # of what agrees
     assert "not public" in words  # of what cannot be computed here
-    assert "5 agree with the slides, 2 checks of our own hold, 7 are errata" in words
-    assert "4 are not reproducible here" in words
+    assert "5 agree with the slides, 2 checks of our own hold, 7 errata" in words
+    assert "4 not reproducible here" in words

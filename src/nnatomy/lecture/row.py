@@ -103,14 +103,14 @@ def out_of_reach(item: str, what: str, slide: Value, reason: str) -> Row:
 def counts(rows: Sequence[Row]) -> dict[str, int]:
     """How many rows say what; those that hold without a slide beside them are counted apart."""
     found = {"agree with the slides": 0, "checks of our own hold": 0}
-    found |= {"are errata": 0, "are not reproducible here": 0}
+    found |= {"errata": 0, "not reproducible here": 0}
     for row in rows:
         if row.verdict == "agrees":
             own = row.slide is None
             found["checks of our own hold" if own else "agree with the slides"] += 1
         else:
             wrong = row.verdict == "erratum"
-            found["are errata" if wrong else "are not reproducible here"] += 1
+            found["errata" if wrong else "not reproducible here"] += 1
     return found
 
 
