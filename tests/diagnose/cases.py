@@ -32,6 +32,8 @@ FACTS = {
     "task": "classification",
     "objective": "cross_entropy",
     "records": 640,
+    "inputs": 4,
+    "chance_score": 0.4,
     "input_rms": 1.0,
     "scale_ratio": 1.0,
     "offset": 0.1,
@@ -65,6 +67,7 @@ ROW = {
     "out_high": 3.0,
     "out_sum": 2.0,
     "out_zeros": 0.0,
+    "out_std": 1.0,
     "target_share": 0.4,
 }
 

@@ -19,7 +19,7 @@ ILL: dict[str, dict[str, Any]] = {
     "targets_not_scaled": {
         "facts": {"task": "regression", "objective": "squared", "target_std": 90.0}
     },
-    "wrong_output": {"structure": {"last": "relu"}},
+    "wrong_output": {"structure": {"mismatch": "shapes differ"}},
     "leakage": {"facts": {"single_score": 1.0}},
     "unshuffled": {"settings": {"shuffle": False}, "facts": {"sorted": 1.0}},
     "symmetric_start": {"rows": {"spread": [0.0, 0.0, 1.0]}},

@@ -41,6 +41,7 @@ class Clinic:
         monkeypatch.setattr(healing, "carry_out", lambda plan, *_: self.trial(plan))
         monkeypatch.setattr(healing, "findings_of", lambda case: case)
         monkeypatch.setattr(healing, "REMEDIES", remedies)
+        monkeypatch.setattr(healing, "TUNING", ())
 
     def trial(self, plan: Plan) -> Trial:
         score, checks = self.outcomes[plan.training.lr]
@@ -51,7 +52,7 @@ class Clinic:
 
     def heal(self) -> tuple[float, list[tuple[str, float, bool, bool]]]:
         plan = Plan(lambda _: nn.Identity(), {}, Settings(lr=1.0))
-        samples: Any = None
+        samples: Any = range(1000)
         result = heal(self.trial(plan), samples, None)
         tried = [(a.check, a.after, a.gone, a.kept) for a in result.attempts]
         return result.after.plan.training.lr, tried
@@ -81,6 +82,21 @@ def test_a_score_that_was_not_real_may_fall(monkeypatch: pytest.MonkeyPatch) -> 
     outcomes = {1.0: (0.99, ["leakage"]), 2.0: (0.6, [])}
     clinic = Clinic(monkeypatch, outcomes, {"leakage": [lr_by(2)]})
     assert clinic.heal() == (2.0, [("leakage", 0.6, True, True)])
+
+
+def test_longer_training_and_other_rates_are_tried_on_what_was_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcomes = {1.0: (0.1, ["a"]), 2.0: (0.5, []), 6.0: (0.7, []), 0.6: (0.6, [])}
+    clinic = Clinic(monkeypatch, outcomes, {"a": [lr_by(2)]})
+    monkeypatch.setattr(healing, "TUNING", (lr_by(3), lr_by(0.1)))
+    rate, tried = clinic.heal()
+    assert rate == 6.0
+    assert [(check, kept) for check, *_, kept in tried] == [
+        ("a", True),
+        ("tuning", True),
+        ("tuning", False),
+    ]
 
 
 def test_after_a_failure_anything_helps(monkeypatch: pytest.MonkeyPatch) -> None:

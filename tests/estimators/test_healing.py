@@ -20,7 +20,7 @@ def classifier(**parameters: Any) -> MLPClassifier:
 
 def test_a_symmetric_start() -> None:
     model = classifier(init="zeros").heal(X, Y)
-    (attempt,) = model.healing_
+    attempt = model.healing_[0]
     assert (attempt["check"], attempt["kept"]) == ("symmetric_start", True)
     assert attempt["before"] < 0.6 < 0.8 < attempt["after"]
     assert model.init == "he_normal"

@@ -44,6 +44,8 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
         "inputs": rows.shape[1],
         "input_axes": inputs.dim() - 1,
         "objective": objective,
+        "weighted": next(iter(train.batches(torch.zeros(1, dtype=torch.long), 1))).weights
+        is not None,
     }
     classes = not targets.is_floating_point()
     if inputs.is_floating_point():  # numbers of words have no scale

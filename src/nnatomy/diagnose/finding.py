@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,10 @@ class Evidence:
     what: str
     value: float | int | str
     limit: str
+
+
+def _finite(value: float | int | str) -> bool:
+    return isinstance(value, str) or math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,11 @@ class Finding:
     cause: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The finding as JSON-able values."""
+        """The finding as JSON-able values; a number that is not finite is null."""
         values = asdict(self)
-        values["evidence"] = [asdict(entry) for entry in self.evidence]
+        values["evidence"] = [
+            asdict(e) | ({} if _finite(e.value) else {"value": None}) for e in self.evidence
+        ]
         return values
 
     def __str__(self) -> str:

@@ -57,26 +57,32 @@ class Healing:
     left: tuple[Finding, ...]
 
 
+def keeps_all_inputs(plan: Plan) -> bool:
+    """Whether a plan leaves no input out: that takes somebody who knows what the input is."""
+    return plan.drop_column is None
+
+
 def heal(
     before: Trial,
     train: Samples,
     valid: Samples | None,
     *,
     say: Callable[[str], None] = lambda _text: None,
-    allowed: Callable[[Plan], bool] = lambda _plan: True,
+    allowed: Callable[[Plan], bool] = keeps_all_inputs,
 ) -> Healing:
     """Try remedies in the order of the evidence, each on a run of the same seed and records.
 
-    A change is kept where the validation score rises by more than half a point, or where the
-    finding is gone and the score no worse. Up to four changes are made one upon the other; then it
-    is tried whether longer training or another rate brings more.
+    A change is kept where the validation score rises by more than half a point and two records'
+    worth, or where the finding is gone and the score no worse. Up to four changes are made one upon
+    the other; then it is tried whether longer training or another rate brings more. The scores are
+    those by which was chosen, so that the last is a little better than new records will show.
 
     Args:
         before: The run that is ill.
         train: Its training records.
         valid: Its validation records.
         say: Told of every attempt.
-        allowed: Whether a changed plan may be tried.
+        allowed: Whether a changed plan may be tried; by default none that leaves an input out.
     """
     course = _Course(train, valid, say, allowed)
     current = before
@@ -105,6 +111,7 @@ class _Course:
         allowed: Callable[[Plan], bool],
     ) -> None:
         self.records, self.say, self.allowed = (train, valid), say, allowed
+        self._gain = max(_GAIN, 2 / len(train if valid is None else valid))
         self.attempts: list[Attempt] = []
         self._tried: set[str] = set()
 
@@ -133,7 +140,7 @@ class _Course:
                 continue
             self._tried.add(repr(plan))
             trial = carry_out(plan, *self.records)
-            kept = math.isfinite(trial.score) and trial.score > current.score + _GAIN
+            kept = math.isfinite(trial.score) and trial.score > current.score + self._gain
             self._note(Attempt("tuning", remedy.name, current.score, trial.score, True, kept))
             current = trial if kept else current
         return current
@@ -143,7 +150,7 @@ class _Course:
     ) -> tuple[bool, bool]:
         """Whether an attempt is kept and its finding gone; both are noted."""
         gone = finding.check not in {f.check for f in findings_of(after.case)}
-        kept = _helps(finding, before, after, gone=gone, first=first)
+        kept = self._helps(finding, before, after, gone=gone, first=first)
         self._note(Attempt(finding.check, remedy.name, before.score, after.score, gone, kept))
         return kept, gone
 
@@ -153,11 +160,13 @@ class _Course:
         verdict = ", kept" if attempt.kept else ""
         self.say(f"{attempt.check}: {attempt.remedy}: {scores}{verdict}")
 
-
-def _helps(finding: Finding, before: Trial, after: Trial, *, gone: bool, first: bool) -> bool:
-    if not math.isfinite(after.score):
-        return False
-    if finding.check in _HONEST:
-        return gone
-    rise = after.score - before.score
-    return rise > _GAIN or (gone and first and rise >= 0) or not math.isfinite(before.score)
+    def _helps(
+        self, finding: Finding, before: Trial, after: Trial, *, gone: bool, first: bool
+    ) -> bool:
+        if not math.isfinite(after.score):
+            return False
+        if finding.check in _HONEST:
+            return gone
+        rise = after.score - before.score
+        helped = rise > self._gain or (gone and first and rise >= 0)
+        return helped or not math.isfinite(before.score)

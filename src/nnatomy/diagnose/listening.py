@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from nnatomy.diagnose.anatomy import weighted_modules
+
+
+class Hook:
+    """A hook that a copy of the network, or a saved one, carries along without effect.
+
+    Args:
+        call: What it calls; None for the copies.
+    """
+
+    def __init__(self, call: Callable[..., None] | None = None) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> None:
+        """Pass on what the hook is told."""
+        if self._call is not None:
+            self._call(*arguments)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Hook:
+        return Hook()
+
+    def __reduce__(self) -> tuple[type[Hook], tuple[()]]:
+        return Hook, ()
 
 
 class Listener:
@@ -40,8 +63,8 @@ class Listener:
         if self._handles:
             return
         for name, module in self._modules.items():
-            self._handles.append(module.register_forward_pre_hook(self._hearing(name)))
-        self._handles.append(self.network.register_forward_hook(self._answered))
+            self._handles.append(module.register_forward_pre_hook(Hook(self._hearing(name))))
+        self._handles.append(self.network.register_forward_hook(Hook(self._answered)))
 
     def stop(self) -> None:
         """Leave the network without hooks, and forget what was heard."""

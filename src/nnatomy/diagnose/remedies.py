@@ -11,6 +11,7 @@ from nnatomy.diagnose.plan import Plan
 
 Change = Callable[[Plan, Case], Plan | None]
 _BATCH = 32
+_UNEVEN = 0.6
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ def _unregularized(plan: Plan, case: Case) -> Plan | None:
     return _differs(plan, _built("dropout", dropout=0.0)(plain, case) or plain)
 
 
+def _balanced(plan: Plan, case: Case) -> Plan | None:
+    """Class weights, where one class has most of the records and none are set."""
+    uneven = (case.facts.get("majority") or 0.0) > _UNEVEN and not case.facts.get("weighted")
+    return _flag("balance")(plan, case) if uneven else None
+
+
 FRESH = Remedy("initial weights by He or Xavier, biases 0", _fresh_start)
 RELU = Remedy(
     "activation=relu init=he_normal",
@@ -175,7 +182,7 @@ REMEDIES: Mapping[str, list[Remedy]] = {
     "too_little_capacity": [Remedy("wider hidden layers", _wider)],
     "overfitting": [DROPOUT, DECAY, EARLY],
     "majority_collapse": [
-        Remedy("class_weight=balanced", _flag("balance")),
+        Remedy("class_weight=balanced", _balanced),
         LONGER,
         HIGHER[0],
     ],

@@ -9,12 +9,19 @@ from typing import Any, Literal
 
 from nnatomy.diagnose.case import Case, Row
 
+_SMALL = 0.2
+"""Of ‖w‖ / sqrt(units), where the usual initializations give 0.6 to 1.4."""
 Part = Literal["all", "first", "early", "late"]
 
 
 def fact(case: Case, name: str, default: float = math.nan) -> float:
-    """A number about records or answers; `default` where it is not known."""
+    """A number about records or answers; `default` where it is not known.
+
+    What guessing costs is not known where records have weights, which the loss counts.
+    """
     value = case.facts.get(name)
+    if name == "chance_loss" and case.facts.get("weighted"):
+        return default
     return default if value is None else float(value)
 
 
@@ -52,30 +59,28 @@ def of_layers(case: Case, name: str, layers: Sequence[int], *, part: Part = "all
 
 def update_ratios(case: Case) -> list[float]:
     """‖Δw‖ / ‖w‖ of one step for each layer, the median over the steps measured."""
-    ratios = []
-    for i in range(len(case.layers)):
-        own = [
-            row["update"][i] / row["weight"][i]
-            for row in case.rows
-            if row.get("update") and row["weight"][i] > 0
-        ]
-        ratios.append(middle(own))
-    return ratios
+    ratios = [_updates(case, row) for row in case.rows if row.get("update")]
+    return [middle(own) for own in zip(*ratios, strict=True)]
 
 
-def _updates(row: Row) -> list[float]:
-    pairs = zip(row.get("update") or (), row.get("weight") or (), strict=True)
-    return [update / weight for update, weight in pairs if weight > 0]
+def _updates(case: Case, row: Row) -> list[float]:
+    """‖Δw‖ / ‖w‖ of each layer; weights that start near zero count as small ones, not as none."""
+    found = []
+    for layer, update, weight in zip(
+        case.layers, row.get("update") or (), row.get("weight") or (), strict=False
+    ):
+        found.append(update / max(weight, _SMALL * math.sqrt(layer.units)))
+    return found
 
 
 def first_update(case: Case) -> float:
     """‖Δw‖ / ‖w‖ of the first step measured, in the layer where it is largest."""
-    return max(known(_updates(case.rows[0])), default=0.0) if case.rows else 0.0
+    return max(known(_updates(case, case.rows[0])), default=0.0) if case.rows else 0.0
 
 
 def largest_update(case: Case) -> float:
     """The largest ‖Δw‖ / ‖w‖ of all steps measured, over all layers."""
-    return max(known([u for row in case.rows for u in _updates(row)]), default=0.0)
+    return max(known([u for row in case.rows for u in _updates(case, row)]), default=0.0)
 
 
 def end_loss(case: Case) -> float:

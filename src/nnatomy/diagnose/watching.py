@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -16,11 +15,20 @@ from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose.anatomy import describe_structure
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
-from nnatomy.diagnose.examination import answers_facts, examine_records
+from nnatomy.diagnose.examination import examine_records
 from nnatomy.diagnose.finding import Finding
+from nnatomy.diagnose.listening import Hook
 from nnatomy.diagnose.measure import dense
+from nnatomy.diagnose.pairs import (
+    alike,
+    answered_facts,
+    as_classes,
+    finite,
+    mismatch,
+    without_copies,
+)
 from nnatomy.diagnose.probe import Measuring
-from nnatomy.training.objectives import objective_named
+from nnatomy.errors import SettingError
 
 _OBJECTIVES: dict[str, str] = {
     "CrossEntropyLoss": "cross_entropy",
@@ -64,6 +72,8 @@ def watch(
                 doctor.step(value)
         print(doctor.findings())
     """
+    if every < 1:
+        raise SettingError(f"every must be at least 1, got {every}")
     return Doctor(network, optimizer, loss, every)
 
 
@@ -99,15 +109,15 @@ class Doctor:
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._answers: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "valid": []}
         self._losses: list[float] = []
-        self._batch = 0
+        self._batch, self.mismatch = 0, ""
 
     def __enter__(self) -> Doctor:
         if isinstance(self._loss, nn.Module):
             hear = self._loss.register_forward_hook
             self._handles.append(hear(self._judged, with_kwargs=True))
-        self._handles.append(self.network.register_forward_hook(self._answered))
+        self._handles.append(self.network.register_forward_hook(Hook(self._answered)))
         if isinstance(self.optimizer, torch.optim.Optimizer):
-            self._handles.append(self.optimizer.register_step_pre_hook(self._about_to_step))
+            self._handles.append(self.optimizer.register_step_pre_hook(Hook(self._about_to_step)))
         self._measuring.prepare(None)
         return self
 
@@ -129,7 +139,7 @@ class Doctor:
             loss: Of its batch, before the update.
         """
         value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
-        if self.failure:
+        if self.failure or not self._handles:  # broken off, or not watching any more
             return
         if not math.isfinite(value):
             place = self._place or self._origin()
@@ -165,7 +175,13 @@ class Doctor:
             self._answers["valid"] = [(outputs.detach().cpu(), targets.detach().cpu())]
 
     def findings(self) -> list[Finding]:
-        """What is wrong, causes first; empty for a healthy loop."""
+        """What is wrong, causes first; empty for a healthy loop.
+
+        Raises:
+            SettingError: No step was told of.
+        """
+        if not self.steps and not self.failure:
+            raise SettingError("nothing was measured: call doctor.step(loss) after each update")
         return findings_of(self.case())
 
     def case(self) -> Case:
@@ -188,6 +204,7 @@ class Doctor:
         tensors = [value.detach() for value in given if isinstance(value, Tensor)]
         if len(tensors) >= 2 and self.network.training:
             self._pair = (tensors[0], tensors[1])
+            self.mismatch = self.mismatch or mismatch(self._loss, *self._pair)
 
     def _answered(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(output, tuple | list) and output:
@@ -195,7 +212,7 @@ class Doctor:
         self._passed = inputs[0] if inputs else None, output
 
     def _about_to_step(self, *_arguments: Any) -> None:
-        if not (self._place or _finite(self._passed[1])):
+        if not (self._place or finite(self._passed[1])):
             self._place = self._origin()  # the update is about to spread it over all weights
         self._gradient, self._norms = None, {}
         if self._measuring.listener.listens or (self.steps + 2) % self.every == 0:
@@ -238,17 +255,17 @@ class Doctor:
     def _origin(self) -> str:
         """Where a loss that is not finite began, in the order of the computation."""
         inputs, outputs = self._passed
-        if not _finite(inputs):
+        if not finite(inputs):
             return "the inputs of the batch"
-        if not _finite(outputs):
+        if not finite(outputs):
             for name, parameter in self.network.named_parameters():
-                if not _finite(parameter):
+                if not finite(parameter):
                     return f"parameter '{name}'"
             for name, fed in self._measuring.listener.fed.items():
-                if not _finite(fed):
+                if not finite(fed):
                     return f"what '{name}' is fed"
             return "the network, between inputs and outputs that it makes too large"
-        if self._pair is not None and not _finite(self._pair[1]):
+        if self._pair is not None and not finite(self._pair[1]):
             return "the targets of the batch"
         return "the loss or the targets"
 
@@ -266,6 +283,7 @@ class Doctor:
 
     def _structure(self) -> dict[str, Any]:
         structure = describe_structure(self.network)
+        structure["mismatch"] = self.mismatch
         if self.optimizer is not None:
             known = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
             own = self.network.named_parameters()
@@ -293,15 +311,15 @@ class Doctor:
         )
         objective = _OBJECTIVES.get(name, name)
         facts: dict[str, Any] = {"objective": objective}
-        if self._seen and _alike(self._seen):
-            inputs, targets = _without_copies(self._seen)
-            targets = _as_classes(targets, objective)
+        if self._seen and alike(self._seen):
+            inputs, targets = without_copies(self._seen)
+            targets = as_classes(targets, objective)
             facts |= examine_records(TensorSamples(inputs, targets), objective)
             facts["chance_loss"] = self._chance_loss(facts, targets)
         for which, pairs in self._answers.items():
-            if pairs and _alike(pairs):
+            if pairs and alike(pairs):
                 outputs, targets = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
-                facts |= _answered_facts(which, outputs, _as_classes(targets, objective), objective)
+                facts |= answered_facts(which, outputs, as_classes(targets, objective), objective)
         facts["sorted"] = None  # the order of the records is not known
         return facts
 
@@ -313,53 +331,6 @@ class Doctor:
             return targets.double().var(0, correction=0).mean().item()
         known = facts["objective"] in ("cross_entropy", "nll", "binary_cross_entropy")
         return facts.get("chance_loss") if known else None
-
-
-def _finite(value: Any) -> bool:
-    return not isinstance(value, Tensor) or bool(torch.isfinite(value).all())
-
-
-def _alike(pairs: Sequence[tuple[Tensor, Tensor]]) -> bool:
-    """Whether batches can be put together."""
-    return len({(one.shape[1:], other.shape[1:]) for one, other in pairs}) == 1
-
-
-def _without_copies(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Each record once, though it came in several epochs: copies would tell on each other."""
-    inputs, targets = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
-    rows = torch.cat([part.reshape(len(inputs), -1).double() for part in (inputs, targets)], 1)
-    _, first = np.unique(rows.numpy(), axis=0, return_index=True)
-    kept = torch.from_numpy(np.sort(first))
-    return inputs[kept], targets[kept]
-
-
-def _as_classes(targets: Tensor, objective: str) -> Tensor:
-    """Class numbers, where answers are written as 0.0 and 1.0 or as probabilities."""
-    if not targets.is_floating_point():
-        return targets
-    if not _finite(targets):
-        return targets.float()
-    if objective == "binary_cross_entropy" and targets[0].numel() == 1:
-        return (targets.reshape(-1) > 0.5).long()
-    if objective == "cross_entropy" and targets.dim() == 2:
-        return targets.argmax(1)
-    return targets.float()
-
-
-def _answered_facts(which: str, outputs: Tensor, targets: Tensor, objective: str) -> dict[str, Any]:
-    """The facts about answers where there is one row of them for each target."""
-    if outputs.dim() == 1:
-        outputs = outputs[:, None]
-    classes = not targets.is_floating_point()
-    if outputs.dim() != 2 or targets.dim() > (1 if classes else 2) or not len(targets):
-        return {}
-    if not classes and targets.numel() != outputs.numel():
-        return {}
-    if classes:
-        outputs, targets = outputs[targets >= 0], targets[targets >= 0]
-    single = objective == "binary_cross_entropy" and outputs.shape[1] == 1
-    own = objective_named(objective) if single else None
-    return answers_facts(which, outputs, targets, own) if len(targets) else {}
 
 
 def diagnose(

@@ -173,6 +173,8 @@ def run_training(
             end = Healed(plan, session, record(session, watch, failure), [])
             if config.heal:
                 end = heal_run(end, prepared, config.class_weight, say)
+                if end.session is not session:
+                    folder.replace_metrics(end.session.history)
             if end.case.failure:
                 raise NonFiniteError(f"{failure} No remedy helped: nnatomy diagnose {path}")
             conclude(folder, config, prepared, end, progress)

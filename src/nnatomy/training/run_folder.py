@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import socket
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -185,6 +185,16 @@ class RunFolder:
             os.truncate(self.metrics, length)
         except OSError as error:
             raise file_error("write", self.metrics, error) from error
+
+    def replace_metrics(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Put the epochs of another run, which is kept in place of the first, into metrics.jsonl.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        self.truncate_metrics(0)
+        for row in rows:
+            self.append_metrics(dict(row))
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -25,8 +25,8 @@ def fading(ratio: float) -> dict[str, Any]:
     ),
     (
         "exploding_gradients",
-        {"first": {"loss": HUGE_LOSS + E}},
-        {"first": {"loss": HUGE_LOSS - E}},
+        {"first": {"loss": HUGE_LOSS + E}, "facts": {"classes": 2}},
+        {"first": {"loss": HUGE_LOSS - E}, "facts": {"classes": 2}},
     ),
     ("non_finite", {"failure": "it began in layer 'mid'. The weights were not changed."}, {}),
     ("non_finite", {"facts": {"not_finite": 1}}, {"facts": {"not_finite": 0}}),

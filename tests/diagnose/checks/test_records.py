@@ -35,6 +35,10 @@ def outputs(low: float, high: float, total: float = 1.0, zeros: float = 0.0) -> 
     return {"rows": {"out_low": low, "out_high": high, "out_sum": total, "out_zeros": zeros}}
 
 
+def ended(last: str, low: float, high: float) -> dict[str, Any]:
+    return {**outputs(low, high), "structure": {"last": last}}
+
+
 def order(share: float, batch: int = 32) -> dict[str, Any]:
     settings = {"shuffle": None, "batch_size": batch}
     return {"settings": settings, "rows": {"target_share": share, "batch": batch}}
@@ -64,9 +68,13 @@ def noise(*, steps: int = 400, units: int = NARROW + 1, **changes: Any) -> dict[
     ("wrong_output", outputs(0.0, 1.0), outputs(0.0, 1.0 + E)),
     ("wrong_output", outputs(0.0, 1.0), outputs(-E, 1.0)),
     ("wrong_output", outputs(0.0, 3.0, zeros=0.2 + E), outputs(0.0, 3.0, zeros=0.2 - E)),
-    ("wrong_output", {"structure": {"last": "relu"}}, {"structure": {"last": "leaky_relu"}}),
-    ("wrong_output", {"structure": {"last": "tanh"}}, {}),
-    ("wrong_output", values(last="relu"), values()),
+    ("wrong_output", ended("relu", 0.0, 3.0), ended("leaky_relu", 0.0, 3.0)),
+    ("wrong_output", ended("relu", 0.0, 3.0), ended("relu", -E, 3.0)),  # others answer
+    ("wrong_output", ended("tanh", -1.0, 1.0), ended("tanh", -1.0 - E, 1.0)),
+    ("wrong_output", ended("sigmoid", 0.0, 0.1), ended("sigmoid", 0.0, 1.0 + E)),
+    ("wrong_output", values(last="relu", low=0.0), values(last="relu", low=-E)),
+    ("wrong_output", values(last="relu", low=0.0), values(last="relu", low=0.0, target_low=0.1)),
+    ("wrong_output", {"structure": {"mismatch": "shapes"}}, {}),
     ("wrong_output", values(low=0.0, target_low=-E), values(low=0.0, target_low=0.0)),
     ("wrong_output", values(low=0.0, zeros=0.05 + E), values(low=0.0, zeros=0.05 - E)),
     ("wrong_output", values(low=0.0, zeros=0.99 - E), values(low=0.0, zeros=0.99 + E)),

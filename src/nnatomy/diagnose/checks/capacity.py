@@ -83,13 +83,16 @@ def over_regularized(case: Case) -> Finding | None:
     batch = setting(case, "batch_size") or 1
     l2, l1 = (float(setting(case, name) or 0.0) / batch for name in ("l2", "l1"))
     strongest = max(rates, default=0.0)
-    decay = float(setting(case, "weight_decay") or 0.0)
+    decoupled = setting(case, "optimizer") == "adamw"  # there it is a share of the step
+    decay = 0.0 if decoupled else float(setting(case, "weight_decay") or 0.0)
     if strongest < 0.6 and max(l2, l1, decay) < 0.02:
         return None
     gained, short = learned(case), _below_reference(case)
     if not (gained < 0.7 or short > 0.03):
         return None
-    what = f"dropout {strongest:g}" if strongest >= 0.6 else f"a penalty of {max(l2, l1):.2g} w"
+    what = (
+        f"dropout {strongest:g}" if strongest >= 0.6 else f"a penalty of {max(l2, l1, decay):.2g} w"
+    )
     return Finding(
         "over_regularized",
         "warning",

@@ -64,8 +64,10 @@ def exploding_gradients(case: Case) -> Finding | None:
             evidence.append(
                 Evidence("growth of the activations over the layers", growth, f"> {BLOWN_UP:g}")
             )
-    chance = fact(case, "chance_loss")
-    if chance > 0 and start_loss(case) > HUGE_LOSS * chance:
+    classes = fact(case, "classes", 2.0)
+    chance = max(fact(case, "chance_loss"), math.log(classes))  # of naming classes at random
+    large = case.facts.get("task") == "classification" or _answers_are_large(case)
+    if chance > 0 and large and start_loss(case) > HUGE_LOSS * chance:
         share = start_loss(case) / chance
         evidence.append(Evidence("first loss / loss of guessing", share, f"> {HUGE_LOSS:g}"))
     if not evidence:
@@ -82,6 +84,12 @@ def exploding_gradients(case: Case) -> Finding | None:
     )
 
 
+def _answers_are_large(case: Case) -> bool:
+    """Whether the first answers spread much wider than the values that are asked for."""
+    spreads = known(case.column("out_std"))
+    return bool(spreads) and spreads[0] > 5 * fact(case, "target_std")
+
+
 def non_finite(case: Case) -> Finding | None:
     """Training broke off at a NaN or an infinity."""
     if not case.failure and not case.facts.get("not_finite"):
@@ -95,9 +103,7 @@ def non_finite(case: Case) -> Finding | None:
         else "Lower the learning rate, clip gradients, or scale inputs and targets."
     )
     evidence = [
-        Evidence(
-            "training broke off at step", len(case.rows) and case.settings.get("steps", 0) + 1, ""
-        )
+        Evidence("training broke off at step", int(case.settings.get("steps") or 0) + 1, "")
     ]
     if number:
         evidence = [Evidence("records with values that are not finite", number, "> 0")]

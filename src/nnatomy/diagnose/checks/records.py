@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nnatomy.diagnose.case import Case
+from collections.abc import Sequence
+
+from nnatomy.diagnose.case import Case, Row
 from nnatomy.diagnose.finding import Evidence, Finding
 from nnatomy.diagnose.signs import fact, known, middle, setting
 
@@ -12,7 +14,8 @@ UNEVEN = 50.0
 """Largest spread of a column against the median column's."""
 OFF = 15.0
 """Mean of a column against its spread."""
-TOLD = 0.985
+TOLD, ABOVE_CHANCE = 0.985, 0.95
+"""Score of one input alone; the same above what naming the most frequent class gets."""
 SORTED = 0.5
 NARROW = 4
 """Units of a layer up to which a network may be too small to be sure of anything."""
@@ -71,46 +74,63 @@ def targets_not_scaled(case: Case) -> Finding | None:
 
 def wrong_output(case: Case) -> Finding | None:
     """An output unit or a loss that does not belong to the task."""
-    objective, last = case.facts.get("objective"), case.structure.get("last")
     rows = [row for row in case.rows if row.get("out_low") is not None]
-    if not rows or not objective:
+    if not rows:
         return None
     low, high = min(r["out_low"] for r in rows), max(r["out_high"] for r in rows)
-    text, limit = "", ""
-    if objective in ("cross_entropy", "binary_cross_entropy"):
-        sums = max(row["out_sum"] for row in rows)
-        if sums < 1e-3 and low >= 0:
-            text = "the outputs are probabilities already, and the loss applies softmax again"
-            limit = "row sums of the outputs differ from 1 by"
-        elif (low >= 0 and high <= 1 and high - low > 0.2) or last in (
-            "sigmoid",
-            "tanh",
-            "softmax",
-        ):
-            text = (
-                f"the outputs stay within {low:.2g} to {high:.2g}, where the loss wants any number"
-            )
-        elif last == "relu" or (low == 0 < high and middle([r["out_zeros"] for r in rows]) > 0.2):
-            text = "the outputs are cut off at 0, where the loss wants any number"
-    elif objective == "squared" and fact(case, "target_std") > 0:
-        below, above = fact(case, "target_low"), fact(case, "target_high")
-        zeros = middle([row["out_zeros"] for row in rows])
-        moves = middle([row["out_std"] for row in rows]) > 0.05 * fact(case, "target_std")
-        if last == "relu" or (low == 0 and below < 0 and 0.05 < zeros < 0.99 and moves):
-            text = f"the outputs are cut off at 0, the targets go down to {below:.3g}"
-        elif last in ("sigmoid", "softmax", "tanh") and (below < low - 0.05 or above > high + 0.05):
-            text = f"the outputs stay within {low:.2g} to {high:.2g}, the targets go from "
-            text += f"{below:.3g} to {above:.3g}"
+    objective = case.facts.get("objective")
+    text = str(case.structure.get("mismatch") or "")
+    if not text and objective in ("cross_entropy", "binary_cross_entropy"):
+        text = _wrong_for_classes(case, rows, low, high)
+    elif not text and objective == "squared" and fact(case, "target_std") > 0:
+        text = _wrong_for_values(case, rows, low, high)
     if not text:
         return None
     return Finding(
         "wrong_output",
         "critical",
         f"The output unit does not fit the loss: {text}.",
-        (Evidence(limit or "smallest output", low, ""), Evidence("largest output", high, "")),
-        "End the network in a linear layer: the loss applies softmax or sigmoid itself.",
+        (Evidence("smallest output", low, ""), Evidence("largest output", high, "")),
+        "End the network in a linear layer, of the shape of the targets: the loss applies softmax "
+        "or sigmoid itself.",
         "O6",
     )
+
+
+def _bounds(case: Case, low: float, high: float) -> tuple[bool, bool]:
+    """Whether the outputs are cut off at 0, and whether a last sigmoid or tanh bounds them.
+
+    The module registered last need not be the one that answers: the values must look like it.
+    """
+    last = case.structure.get("last")
+    within = low >= 0 if last in ("sigmoid", "softmax") else low >= -1 and last == "tanh"
+    return last == "relu" and low >= 0, within and high <= 1
+
+
+def _wrong_for_classes(case: Case, rows: Sequence[Row], low: float, high: float) -> str:
+    cut_off, bounded = _bounds(case, low, high)
+    if max(row["out_sum"] for row in rows) < 1e-3 and low >= 0:
+        return "the outputs are probabilities already, and the loss applies softmax again"
+    if bounded or (low >= 0 and high <= 1 and high - low > 0.2):
+        return f"the outputs stay within {low:.2g} to {high:.2g}, where the loss wants any number"
+    if cut_off or (low == 0 < high and middle([r["out_zeros"] for r in rows]) > 0.2):
+        return "the outputs are cut off at 0, where the loss wants any number"
+    return ""
+
+
+def _wrong_for_values(case: Case, rows: Sequence[Row], low: float, high: float) -> str:
+    cut_off, bounded = _bounds(case, low, high)
+    below, above = fact(case, "target_low"), fact(case, "target_high")
+    zeros = middle([row["out_zeros"] for row in rows])
+    moves = middle([row["out_std"] for row in rows]) > 0.05 * fact(case, "target_std")
+    if below < 0 and (cut_off or (low == 0 and 0.05 < zeros < 0.99 and moves)):
+        return f"the outputs are cut off at 0, the targets go down to {below:.3g}"
+    if bounded and (below < low - 0.05 or above > high + 0.05):
+        return (
+            f"the outputs stay within {low:.2g} to {high:.2g}, the targets go from {below:.3g} to "
+            f"{above:.3g}"
+        )
+    return ""
 
 
 def unshuffled(case: Case) -> Finding | None:
@@ -119,16 +139,21 @@ def unshuffled(case: Case) -> Finding | None:
     if setting(case, "shuffle") is not False or not 0 < batch < count:
         full = [row for row in case.rows if (row.get("batch") or 0) >= 0.9 * batch]
         shares = known([row.get("target_share") for row in full])
-        if len(shares) < 5 or batch < 8 or middle(shares) < fact(case, "majority") + 0.4:
+        limit = fact(case, "majority") + 0.4
+        if len(shares) < 5 or batch < 8 or middle(shares) < limit:
             return None
+        evidence = Evidence("share of one class in a batch", middle(shares), f">= {limit:.2g}")
     elif fact(case, "sorted") < SORTED:
         return None
+    else:
+        likeness = fact(case, "sorted")
+        evidence = Evidence("likeness of neighboring records", likeness, f"> {SORTED:g}")
     return Finding(
         "unshuffled",
         "critical",
         "The records come sorted by their answers, so that each batch teaches one of them and "
         "unlearns the others.",
-        (Evidence("likeness of neighboring records", fact(case, "sorted"), f"> {SORTED:g}"),),
+        (evidence,),
         "Shuffle the records every epoch.",
         "P4",
     )
@@ -150,7 +175,7 @@ def label_noise(case: Case) -> Finding | None:
         "warning",
         f"The network errs where it is sure as often as where it is not (area {confidence:.2f}), "
         f"and neighboring records disagree about their class in {1 - neighbors:.0%}: many labels "
-        "look wrong.",
+        "look wrong, or the inputs do not tell.",
         (
             Evidence(
                 "area under the curve of confidence against rightness", confidence, f"< {BLIND:g}"
@@ -166,14 +191,17 @@ def label_noise(case: Case) -> Finding | None:
 def leakage(case: Case) -> Finding | None:
     """One input tells the answer away."""
     score, second = fact(case, "single_score"), fact(case, "second_score")
-    if not (score > TOLD and second < score - 0.02):
+    if not (fact(case, "inputs") > 1 and score > TOLD and second < score - 0.02):
+        return None
+    chance = fact(case, "chance_score", 0.0)  # of naming the most frequent class
+    if (score - chance) / max(1e-9, 1 - chance) < ABOVE_CHANCE:
         return None
     column = case.facts.get("single_column")
     return Finding(
         "leakage",
-        "critical",
-        f"Input {column} alone tells the answer ({score:.3f}; the next best {second:.3f}): it may "
-        "hold what is to be predicted.",
+        "warning",
+        f"Input {column} alone nearly determines the answer ({score:.3f}; the next best "
+        f"{second:.3f}): it may hold what is to be predicted, or simply matter most.",
         (
             Evidence(f"score of input {column} alone", score, f"> {TOLD:g}"),
             Evidence("score of the next best input", second, f"< {score - 0.02:.3g}"),

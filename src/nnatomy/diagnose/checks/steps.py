@@ -85,7 +85,7 @@ def batch_too_large(case: Case) -> Finding | None:
     """So many records a step that there are too few steps."""
     steps, batch = setting(case, "steps") or 0, setting(case, "batch_size") or 0
     count = fact(case, "records")
-    if not str(setting(case, "stopped") or "epoch").startswith("epoch"):
+    if case.failure or not str(setting(case, "stopped") or "epoch").startswith("epoch"):
         return None  # it had come to rest
     if not (batch >= 0.25 * count and 0 < steps <= FEW_UPDATES and setting(case, "epochs")):
         return None
