@@ -87,9 +87,9 @@ def test_a_score_that_was_not_real_may_fall(monkeypatch: pytest.MonkeyPatch) -> 
 def test_longer_training_and_other_rates_are_tried_on_what_was_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    outcomes = {1.0: (0.1, ["a"]), 2.0: (0.5, []), 6.0: (0.7, []), 0.6: (0.6, [])}
+    outcomes = {1.0: (0.1, ["a"]), 2.0: (0.5, []), 6.0: (0.7, []), 3.0: (0.6, [])}
     clinic = Clinic(monkeypatch, outcomes, {"a": [lr_by(2)]})
-    monkeypatch.setattr(healing, "TUNING", (lr_by(3), lr_by(0.1)))
+    monkeypatch.setattr(healing, "TUNING", (lr_by(3), lr_by(0.5)))
     rate, tried = clinic.heal()
     assert rate == 6.0
     assert [(check, kept) for check, *_, kept in tried] == [
