@@ -9,8 +9,10 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from time import perf_counter, sleep
+from typing import Any
 
 import pytest
 
@@ -126,6 +128,25 @@ def test_a_signal_while_libraries_are_imported(tmp_path: Path, number: signal.Si
     assert process.returncode == 128 + number
     assert said == [f"error: stopped by {signal_words(number)}; run the same command again\n"]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_a_callback_of_the_import_system_is_not_lost(number: signal.Signals) -> None:
+    from nnatomy.cli.app import _signals
+
+    code = "def cb(number):\n    os.kill(os.getpid(), number)\n    return sum(range(100_000))"
+    space: dict[str, Any] = {"os": os}
+    exec(compile(code, "<frozen importlib._bootstrap>", "exec"), space)
+
+    def interrupted(received: list[int]) -> None:
+        assert space["cb"](number) > 0  # nothing is raised where it would be ignored
+        assert received == []
+        time.sleep(5)
+
+    with _signals() as received:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(received)
+        assert received == [number]
 
 
 def test_files_that_may_not_grow(job: Job, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,10 @@ def _options(
         raise typer.Exit(2)
 
 
+_LATER = 0.01
+"""Seconds after which a signal is sent again that came where it would be lost."""
+
+
 def _one_line(message: Warning | str, *_where: Any, **_more: Any) -> None:
     say(f"warning: {message}")
 
@@ -92,7 +97,10 @@ def _signals() -> Iterator[list[int]]:
     """SIGTERM ends the command as Ctrl-C does, with everything given back on the way out."""
     received: list[int] = []
 
-    def receive(number: int, _frame: FrameType | None) -> None:
+    def receive(number: int, frame: FrameType | None) -> None:
+        if _swallows(frame):
+            threading.Timer(_LATER, os.kill, (os.getpid(), number)).start()
+            return
         received.append(number)
         raise KeyboardInterrupt
 
@@ -102,6 +110,16 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _swallows(frame: FrameType | None) -> bool:
+    """Whether what is raised here would be lost: in a callback of the import system."""
+    code = None if frame is None else frame.f_code
+    return (
+        code is not None
+        and code.co_filename.startswith("<frozen importlib")
+        and (code.co_name == "cb")
+    )
 
 
 def _run() -> int:
