@@ -46,7 +46,7 @@ def say_if_compiling(session: Session) -> None:
     from nnatomy.training.dense_kernel import learn
 
     if not lies_ready(learn):
-        say("compiling the steps of dense networks, once on this machine: about eight seconds")
+        say("compiling the steps of dense networks, once on this machine: about twelve seconds")
 
 
 class CompilingNote(Observer):
