@@ -23,7 +23,6 @@ DEFAULTS: dict[str, Any] = {
     "frozen": (),
     "unconnected": False,
     "cell": "gru",
-    "residual": False,
 }
 
 

@@ -13,9 +13,10 @@ import torch
 import nnatomy
 from nnatomy.diagnose import Case, findings_of
 from nnatomy.diagnose.checks.catalog import CHECKS
+from nnatomy.diagnose.probe import Probe
 from nnatomy.errors import IntegrityError, NonFiniteError, RunError
 from nnatomy.jobs import train as job
-from nnatomy.jobs.diagnosis import FILE, Watch, read_case
+from nnatomy.jobs.diagnosis import FILE, read_case
 from nnatomy.models import MLP
 from nnatomy.report.build import build_document
 from nnatomy.report.facts import read_facts
@@ -171,13 +172,13 @@ def trained(build, observers, **rest):
 
 @pytest.mark.parametrize("build", NETWORKS)
 def test_a_watched_run_is_the_same_run(build):
-    plain, watched = trained(build, []), trained(build, [Watch()])
+    plain, watched = trained(build, []), trained(build, [Probe()])
     assert bits(plain.network) == bits(watched.network)
     assert [row["loss"] for row in plain.history] == [row["loss"] for row in watched.history]
     assert len(watched.probed) > 5
 
 
-class Blind(Watch):
+class Blind(Probe):
     def next_look(self, step):
         return None
 
@@ -187,8 +188,8 @@ class Blind(Watch):
 
 def test_a_watched_job_writes_the_same_model(tmp_path, monkeypatch):
     models = []
-    for watch in (Watch, Blind):
-        monkeypatch.setattr(job, "Watch", watch)
+    for watch in (Probe, Blind):
+        monkeypatch.setattr(job, "Probe", watch)
         run = nnatomy.train("iris", epochs=9, settings={"dropout": 0.2}, out=tmp_path / str(watch))
         models.append((run.path / "model.nnatomy").read_bytes())
     assert models[0] == models[1]
@@ -197,12 +198,12 @@ def test_a_watched_job_writes_the_same_model(tmp_path, monkeypatch):
 @pytest.mark.parametrize("build", NETWORKS)
 def test_a_run_that_goes_on_has_the_same_rows(build):
     """Also from the step before a measurement, whose gradient is compared with the next one."""
-    whole = trained(build, [Watch()])
+    whole = trained(build, [Probe()])
     assert all(row["cosine"] is not None for row in whole.probed[1:])
     for step in range(1, 60, 3):
         halt = Halt(step)
-        state = trained(build, [Watch(), halt], stop=halt).capture()
-        again = trained(build, [Watch()], state=state)
+        state = trained(build, [Probe(), halt], stop=halt).capture()
+        again = trained(build, [Probe()], state=state)
         assert bits(again.network) == bits(whole.network)
         assert again.probed == whole.probed
 

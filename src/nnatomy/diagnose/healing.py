@@ -119,11 +119,9 @@ class _Course:
         """The first remedy that helps; steps of one kind go on while they help."""
         best: Trial | None = None
         for remedy in REMEDIES.get(finding.check, []):
-            plan = remedy.change(current.plan, current.case)
-            if plan is None or repr(plan) in self._tried or not self.allowed(plan):
+            trial = self._tried_out(remedy, current)
+            if trial is None:
                 continue
-            self._tried.add(repr(plan))
-            trial = carry_out(plan, *self.records)
             kept, gone = self._judged(finding, remedy, best or current, trial, first=best is None)
             if not kept and best is not None:
                 return best
@@ -135,15 +133,21 @@ class _Course:
     def tuned(self, current: Trial) -> Trial:
         """What is left to gain by training longer, or at another rate, once the illness is gone."""
         for remedy in TUNING:
-            plan = remedy.change(current.plan, current.case)
-            if plan is None or repr(plan) in self._tried or not self.allowed(plan):
+            trial = self._tried_out(remedy, current)
+            if trial is None:
                 continue
-            self._tried.add(repr(plan))
-            trial = carry_out(plan, *self.records)
             kept = math.isfinite(trial.score) and trial.score > current.score + self._gain
             self._note(Attempt("tuning", remedy.name, current.score, trial.score, True, kept))
             current = trial if kept else current
         return current
+
+    def _tried_out(self, remedy: Remedy, current: Trial) -> Trial | None:
+        """The run with a remedy; None where it changes nothing new, or may not be tried."""
+        plan = remedy.change(current.plan, current.case)
+        if plan is None or repr(plan) in self._tried or not self.allowed(plan):
+            return None
+        self._tried.add(repr(plan))
+        return carry_out(plan, *self.records)
 
     def _judged(
         self, finding: Finding, remedy: Remedy, before: Trial, after: Trial, *, first: bool

@@ -19,7 +19,6 @@ from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
 from nnatomy.training.lr_finder import find_learning_rate
 from nnatomy.training.objectives import objective_named
-from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
 from nnatomy.types import Samples
@@ -82,6 +81,29 @@ class Standardize(nn.Module):
         return (inputs - mean) / scale
 
 
+class Rescale(nn.Module):
+    """μ + σ y: the answers of a network that learned standardized targets.
+
+    Shape: (B, D) -> (B, D).
+    """
+
+    def __init__(self, targets: Tensor) -> None:
+        super().__init__()
+        mean, spread = _scale_of(targets)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", spread)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """The answers in the units of the targets."""
+        return self.get_buffer("mean") + self.get_buffer("scale") * outputs
+
+
+def _scale_of(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of each target; a spread of 1 where all are alike."""
+    spread = targets.std(0) if len(targets) > 1 else torch.zeros_like(targets[0])
+    return targets.mean(0), torch.where(spread > 0, spread, 1.0)
+
+
 @dataclass(frozen=True)
 class Trial:
     """A run that was made by a plan.
@@ -119,8 +141,7 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
         network = nn.Sequential(Standardize(batch.inputs), network)
     if plan.find_rate:
         plan = _with_found_rate(plan, network, train)
-    probe, kept = Probe(), _Kept()
-    failure = ""
+    probe, failure = Probe(), ""
     try:
         fit(
             network,
@@ -128,16 +149,15 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
             valid,
             objective=plan.objective,
             settings=plan.training,
-            observers=[kept, probe],
+            observers=[probe],
         )
     except NonFiniteError as error:
         failure = str(error)
     finally:
         probe.close()
-    case = record(kept.session, probe, failure)
-    if plan.scale_inputs:  # the records are as they were, but not what the layers see
-        case = replace(case, structure={**case.structure, "standardized": True})
-    return Trial(plan, kept.session, case, score_of(case))
+    assert probe.session is not None
+    case = record(probe.session, probe, failure)
+    return Trial(plan, probe.session, case, score_of(case))
 
 
 def _with_found_rate(plan: Plan, network: nn.Module, train: Samples) -> Plan:
@@ -157,15 +177,6 @@ def score_of(case: Case) -> float:
     if facts.get("majority", 0.0) > _UNEVEN and facts.get("balanced") is not None:
         return float(facts["balanced"])
     return float(facts.get("valid_score", facts.get("train_score", -math.inf)))
-
-
-class _Kept(Observer):
-    """Holds on to the session, also when `fit` raises."""
-
-    session: Session
-
-    def on_start(self, session: Session) -> None:
-        self.session = session
 
 
 def _changes(plan: Plan) -> bool:
@@ -205,8 +216,8 @@ def _prepared(plan: Plan, samples: TensorSamples, learned: Tensor) -> TensorSamp
         flat[:, plan.drop_column] = 0
         inputs = flat.reshape(inputs.shape)
     if plan.scale_targets:
-        spread = learned.std(0) if len(learned) > 1 else torch.zeros_like(learned[0])
-        targets = (targets - learned.mean(0)) / torch.where(spread > 0, spread, 1.0)
+        mean, spread = _scale_of(learned)
+        targets = (targets - mean) / spread
     if plan.balance:
         most = int(torch.cat([learned, targets]).max()) + 1
         counts = torch.bincount(learned, minlength=most).float()

@@ -155,15 +155,18 @@ def _bounded(value: Any) -> Any:
 class Probe(Observer):
     """Writes a row of measurements every few steps to `session.probed`.
 
-    The row of the first step after a resumption has no cosine: the gradient before is not kept.
-
     Args:
         interval: Steps between measurements; None chooses it by the sizes of network and batch,
             so that probing takes about a fiftieth of the time.
+
+    Attributes:
+        session: The run, the last of several, so that one which breaks off can be looked at; None
+            before it starts.
     """
 
     def __init__(self, interval: int | None = None) -> None:
         self.interval = interval
+        self.session: Session | None = None
         self._watched: dict[Session, tuple[Measuring, int]] = {}
         self._last: Measuring | None = None
 
@@ -182,6 +185,7 @@ class Probe(Observer):
 
     def on_start(self, session: Session) -> None:
         """Choose the interval; be ready for the first step."""
+        self.session = session
         self._last = Measuring(session.network)
         every = self.interval or _interval(session)
         self._watched[session] = self._last, every

@@ -109,12 +109,12 @@ class Doctor:
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._answers: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "valid": []}
         self._losses: list[float] = []
-        self._batch, self.mismatch = 0, ""
+        self._batch, self._mismatch = 0, ""
 
     def __enter__(self) -> Doctor:
         if isinstance(self._loss, nn.Module):
             hear = self._loss.register_forward_hook
-            self._handles.append(hear(self._judged, with_kwargs=True))
+            self._handles.append(hear(Hook(self._judged), with_kwargs=True))
         self._handles.append(self.network.register_forward_hook(Hook(self._answered)))
         if isinstance(self.optimizer, torch.optim.Optimizer):
             self._handles.append(self.optimizer.register_step_pre_hook(Hook(self._about_to_step)))
@@ -204,7 +204,7 @@ class Doctor:
         tensors = [value.detach() for value in given if isinstance(value, Tensor)]
         if len(tensors) >= 2 and self.network.training:
             self._pair = (tensors[0], tensors[1])
-            self.mismatch = self.mismatch or mismatch(self._loss, *self._pair)
+            self._mismatch = self._mismatch or mismatch(self._loss, *self._pair)
 
     def _answered(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(output, tuple | list) and output:
@@ -283,7 +283,7 @@ class Doctor:
 
     def _structure(self) -> dict[str, Any]:
         structure = describe_structure(self.network)
-        structure["mismatch"] = self.mismatch
+        structure["mismatch"] = self._mismatch
         if self.optimizer is not None:
             known = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
             own = self.network.named_parameters()

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from nnatomy.diagnose.healing import Healing, heal
-from nnatomy.diagnose.plan import Plan, carry_out
+from nnatomy.diagnose.plan import Plan, Rescale, carry_out
 from nnatomy.estimators.records import Records
 from nnatomy.models.mlp import MLP
 from nnatomy.training.settings import Settings
@@ -33,22 +33,6 @@ TRAINING = {
     "shuffle": "shuffle",
 }
 """What the plan's settings are called in the estimators."""
-
-
-class Rescale(nn.Module):
-    """μ + σ y: the answers of a network that learned standardized targets.
-
-    Shape: (B, D) -> (B, D).
-    """
-
-    def __init__(self, targets: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", targets.mean(0))
-        self.register_buffer("scale", targets.std(0).clamp(min=1e-30))
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        """The answers in the units of the targets."""
-        return self.get_buffer("mean") + self.get_buffer("scale") * outputs
 
 
 def heal_records(

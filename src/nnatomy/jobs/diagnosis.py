@@ -10,7 +10,6 @@ from typing import Any
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
-from nnatomy.diagnose.probe import Probe
 from nnatomy.errors import IntegrityError, RunError
 from nnatomy.training.atomic import (
     file_error,
@@ -19,7 +18,6 @@ from nnatomy.training.atomic import (
     to_json,
     write_bytes,
 )
-from nnatomy.training.session import Session
 
 FILE = "diagnosis.json"
 _BRIEF = ("check", "severity", "cause", "symptom", "remedy", "lecture")
@@ -32,21 +30,6 @@ _FORM: dict[str, type] = {
     "history": list,
     "failure": str,
 }
-
-
-class Watch(Probe):
-    """A probe that holds on to the session, so that a run which breaks off can be looked at.
-
-    Attributes:
-        session: The run; None before it starts.
-    """
-
-    session: Session | None = None
-
-    def on_start(self, session: Session) -> None:
-        """Keep the session; be ready to measure."""
-        self.session = session
-        super().on_start(session)
 
 
 def diagnosis_of(case: Case) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
+from nnatomy.diagnose.probe import Probe
 from nnatomy.diagnose.record import record
 from nnatomy.errors import (
     DataError,
@@ -28,7 +29,7 @@ from nnatomy.errors import (
 )
 from nnatomy.jobs.config import Plan, TrainConfig, resolve
 from nnatomy.jobs.data_lines import Say, say_data, silent
-from nnatomy.jobs.diagnosis import Watch, diagnosis_of, write_diagnosis
+from nnatomy.jobs.diagnosis import diagnosis_of, write_diagnosis
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
 from nnatomy.jobs.weighting import weighted
@@ -155,7 +156,7 @@ def run_training(
             prepared = _prepare(config, folder, say)
             plan = resolve(config, prepared.input_shape, prepared.task.kind)
             network, plan = _build(plan, prepared, config, say)
-        watch, failure = Watch(), ""
+        watch, failure = Probe(), ""
         try:
             session = _fit(network, plan, prepared, folder, config, [watch, *observers], say)
         except NonFiniteError as error:
@@ -181,7 +182,7 @@ def run_training(
     return Run(path)
 
 
-def _keep_failure(folder: RunFolder, watch: Watch, failure: str) -> None:
+def _keep_failure(folder: RunFolder, watch: Probe, failure: str) -> None:
     """Leave behind what was measured of a run that broke off, for nnatomy diagnose."""
     if watch.session is None:
         return

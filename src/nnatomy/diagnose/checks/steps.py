@@ -119,8 +119,8 @@ def batch_too_small(case: Case) -> Finding | None:
     return Finding(
         "batch_too_small",
         "warning",
-        f"With {batch} record{'s' if batch > 1 else ''} a step the gradient is mostly noise: "
-        f"successive ones point {middle(cosines):.2f} the same way.",
+        f"With {batch} record{'s' if batch > 1 else ''} a step the gradient is mostly noise"
+        + (f": the cosine of successive ones is {middle(cosines):.2f}." if cosines else "."),
         (
             Evidence("records a step", batch, "<= 2"),
             Evidence("cosine of successive gradients", middle(cosines), ""),

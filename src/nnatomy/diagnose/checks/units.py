@@ -88,22 +88,17 @@ def frozen_parameters(case: Case) -> Finding | None:
         pulled = any(row[i] > 0 for row in gradients)
         if updates and not moved and not pulled and f"{layer.name}.weight" not in frozen:
             still.append(layer.name)
-    unheard = list(case.structure.get("unheard", ()))
     if not frozen and len(still) == len(case.layers):
         return None  # the loss has no gradient at all: another illness
-    if not (frozen or unheard or still):
+    if not (frozen or still):
         return None
-    named = (frozen or unheard or still)[:3]
+    named = (frozen or still)[:3]
     what = "are not trained" if frozen else "get no gradient: nothing connects them to the loss"
     return Finding(
         "frozen_parameters",
         "warning",
         f"Weights that never change: {', '.join(named)} {what}.",
-        (
-            Evidence(
-                "parameters or layers without a change", len(frozen or unheard or still), "> 0"
-            ),
-        ),
+        (Evidence("parameters or layers without a change", len(frozen or still), "> 0"),),
         "Set requires_grad of the parameters, or connect the layer, unless it is meant so.",
         "O10",
     )
