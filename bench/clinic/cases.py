@@ -239,7 +239,7 @@ def batch_too_small(p: Patient, random: Random) -> Patient:
     training = p.plan.training
     epochs = max(2, training.epochs // 8)
     p = _trained(_built(p, batch_norm=False), batch_size=int(_pick(random, 1, 2)), epochs=epochs)
-    return _trained(p, lr=training.lr * random.uniform(2, 6), schedule="constant")
+    return _trained(p, lr=training.lr * random.uniform(3, 12), schedule="constant")
 
 
 def batch_too_large(p: Patient, random: Random) -> Patient:
@@ -247,16 +247,16 @@ def batch_too_large(p: Patient, random: Random) -> Patient:
 
 
 def collapsed(p: Patient, random: Random) -> Patient:
-    """Nine records of one class for each of the others, and too little training to see these."""
+    """A few records of all classes but one, and too little training to see these."""
     own = p.data
-    share = random.uniform(0.02, 0.04)
+    share = random.uniform(0.0, 0.03)
 
     def keep(targets: Tensor) -> Tensor:
         rare = targets != int(targets.mode().values)
         drawn = torch.from_numpy(random.random(len(targets))) < share
         first = torch.zeros(len(targets), dtype=torch.bool)
         for label in targets.unique():
-            first[torch.nonzero(targets == label)[:3]] = True
+            first[torch.nonzero(targets == label)[:2]] = True
         return ~rare | drawn | first
 
     kept, held = keep(own.targets), keep(own.valid_targets)
@@ -267,10 +267,11 @@ def collapsed(p: Patient, random: Random) -> Patient:
         own.valid_inputs[held],
         own.valid_targets[held],
     )
-    updates = int(random.integers(80, 200))
+    updates = int(random.integers(15, 120))
     epochs = max(2, updates * (p.plan.training.batch_size or 1) // len(data.inputs))
+    rate = _log_uniform(random, 2e-3, 2e-2)
     p = _trained(
-        replace(p, data=data), epochs=epochs, optimizer="sgd", lr=0.01, schedule="constant"
+        replace(p, data=data), epochs=epochs, optimizer="sgd", lr=rate, schedule="constant"
     )
     return _built(p, batch_norm=False)
 
@@ -374,19 +375,3 @@ ILLNESSES: dict[
     "frozen_parameters": (frozen, NO_SEQUENCES),
     "batch_norm_tiny_batch": (tiny_batches, NO_SEQUENCES),
 }
-
-
-def patients(illness: str, count: int, first: int) -> list[Patient]:
-    """Patients with an illness, over the kinds of records that can have it, in turn."""
-    sicken, kinds = ILLNESSES[illness]
-    made = []
-    for seed in range(first, first + count):
-        well = healthy(kinds[seed % len(kinds)](seed), seed)
-        ill = sicken(well, np.random.default_rng([seed, 2]))
-        made.append(replace(ill, illness=illness))
-    return made
-
-
-def controls(count: int, first: int) -> list[Patient]:
-    """Healthy runs over all kinds of records, in turn."""
-    return [healthy(records.ALL[s % len(records.ALL)](s), s) for s in range(first, first + count)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,7 @@ STRUCTURAL = {
 """Illnesses that are there whether or not they lower the score."""
 OWN_RECORDS = {"overfitting", "majority_collapse"}
 """Illnesses that come with other records: the twin learns from these too."""
-_DRAWS = 12
+_DRAWS = 24
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,10 @@ def admit(illness: str, number: int, first: int) -> Stay | None:
     """
     sicken, kinds = ILLNESSES[illness]
     kind = kinds[number % len(kinds)]
-    seed = first + number
-    well, twin = _well(records.ALL.index(kind), seed)
     for draw in range(_DRAWS):
-        random = np.random.default_rng([seed, 2 + draw])
+        seed = first + number + 100_000 * draw
+        well, twin = _well(records.ALL.index(kind), seed)
+        random = np.random.default_rng([seed, 2])
         ill = replace(sicken(well, random), illness=illness)
         trial = run(ill.data, ill.plan)
         if illness in OWN_RECORDS:
@@ -118,17 +117,3 @@ def control(number: int, first: int) -> Stay | None:
         if reference is None or trial.score >= reference - 0.05:
             return Stay(patient, trial, float("nan"), draw + 1)
     return None
-
-
-def chart(stay: Stay) -> dict[str, Any]:
-    """What is kept of a stay."""
-    return {
-        "illness": stay.patient.illness,
-        "data": stay.patient.data.name,
-        "seed": stay.patient.seed,
-        "engine": stay.trial.session.engine,
-        "score": stay.trial.score,
-        "twin": stay.twin,
-        "draws": stay.draws,
-        "case": stay.trial.case.to_json(),
-    }

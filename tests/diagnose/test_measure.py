@@ -11,8 +11,8 @@ from torch import nn
 
 from nnatomy.diagnose import measure
 from nnatomy.diagnose.measure import (
+    agreement,
     by_unit,
-    cosine,
     dense,
     fed_numbers,
     guess,
@@ -178,10 +178,16 @@ def test_spread() -> None:
     assert spread(torch.zeros(4, 2)) == 0
 
 
-def test_cosine() -> None:
+def test_agreement_of_two_gradients() -> None:
     one = torch.tensor([1.0, 0.0])
-    assert cosine(one, torch.tensor([1.0, 1.0])) == pytest.approx(math.sqrt(0.5))
-    assert cosine(one, -3 * one) == pytest.approx(-1)
-    assert cosine(one, torch.zeros(2)) is None
-    assert cosine(one, torch.tensor([math.nan, 1.0])) is None
-    assert cosine(one, torch.ones(3)) is None
+    assert agreement(one, torch.tensor([1.0, 1.0])) == {
+        "cosine": pytest.approx(math.sqrt(0.5)),
+        "power": pytest.approx(1.0),  # 1·1 + 0·1
+        "noise": pytest.approx(0.5),  # |(0, -1)|² / 2
+    }
+    assert agreement(one, -3 * one)["cosine"] == pytest.approx(-1)
+    assert agreement(one, one)["noise"] == 0
+    nothing = {"cosine": None, "power": None, "noise": None}
+    assert agreement(one, torch.zeros(2)) == nothing
+    assert agreement(one, torch.tensor([math.nan, 1.0])) == nothing
+    assert agreement(one, torch.ones(3)) == nothing

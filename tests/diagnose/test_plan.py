@@ -16,6 +16,7 @@ from diagnose.networks import hooks_of, records, same_tensors
 from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose import plan as planning
 from nnatomy.diagnose.diagnosis import findings_of
+from nnatomy.diagnose.examination import examine_records
 from nnatomy.diagnose.plan import Plan, Standardize, Trial, carry_out
 from nnatomy.models.mlp import MLP
 from nnatomy.training.settings import Settings
@@ -193,3 +194,28 @@ def test_the_score_of_uneven_classes_is_their_mean_recall() -> None:
     assert trial.score == trial.case.facts["balanced"]
     assert trial.score != trial.case.facts["train_score"]
     assert planning._UNEVEN == 0.65
+
+
+def test_facts_about_records_that_stay_the_same_are_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+
+    def counted(train: Any, objective: str) -> dict[str, Any]:
+        looked.append(len(train))
+        return examine_records(train, objective)
+
+    monkeypatch.setattr(planning, "examine_records", counted)
+    train, examined = records(40), planning.Examined()
+    first = carry_out(PLAN, train, None, examined)
+    other = replace(PLAN, training=replace(PLAN.training, lr=0.02))
+    second = carry_out(other, train, None, examined)
+    assert len(looked) == 1
+    assert second.case.facts["single_score"] == first.case.facts["single_score"]
+    assert second.case.facts["train_loss"] != first.case.facts["train_loss"]
+    assert "train_loss" not in next(iter(examined.values()))  # of the records, not of the answers
+    without = carry_out(replace(other, drop_column=0), train, None, examined)
+    assert len(looked) == 2
+    assert without.case.facts["input_rms"] < first.case.facts["input_rms"]
+    alone = carry_out(replace(other, drop_column=0), train, None)
+    assert without.case.facts == alone.case.facts

@@ -181,6 +181,10 @@ class ByHand(Observer):
             "cosine": None
             if self.gradient is None
             else functional.cosine_similarity(flat, self.gradient, dim=0).item(),
+            "power": None if self.gradient is None else (flat @ self.gradient).item(),
+            "noise": None
+            if self.gradient is None
+            else (flat - self.gradient).square().sum().item() / 2,
         }
         self.rows.append(row)
         self.before, self.gradient = now, flat

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
-from nnatomy.diagnose.plan import Plan, Trial, carry_out
+from nnatomy.diagnose.plan import Examined, Plan, Trial, carry_out
 from nnatomy.diagnose.remedies import REMEDIES, TUNING, Remedy
 from nnatomy.types import Samples
 
@@ -114,6 +114,7 @@ class _Course:
         self._gain = max(_GAIN, 2 / len(train if valid is None else valid))
         self.attempts: list[Attempt] = []
         self._tried: set[str] = set()
+        self._examined: Examined = {}
 
     def first_help(self, current: Trial, finding: Finding) -> Trial | None:
         """The first remedy that helps; steps of one kind go on while they help."""
@@ -147,7 +148,7 @@ class _Course:
         if plan is None or repr(plan) in self._tried or not self.allowed(plan):
             return None
         self._tried.add(repr(plan))
-        return carry_out(plan, *self.records)
+        return carry_out(plan, *self.records, self._examined)
 
     def _judged(
         self, finding: Finding, remedy: Remedy, before: Trial, after: Trial, *, first: bool

@@ -158,10 +158,24 @@ def spread(weight: Tensor) -> float:
     return (rows - rows.mean(0)).abs().max().item() / largest if largest > 0 else 0.0
 
 
-def cosine(one: Tensor, other: Tensor) -> float | None:
-    """The cosine of the angle between two gradients; None where one is zero or of other weights."""
-    if one.shape != other.shape:
-        return None
-    length = one.norm().item() * other.norm().item()
-    value = one.dot(other).item() / length if length > 0 else math.nan
-    return value if math.isfinite(value) else None
+def agreement(one: Tensor | None, other: Tensor | None) -> dict[str, float | None]:
+    """How far the gradients of two batches, drawn one after the other, say the same.
+
+    With the mean gradient G and the covariance Σ of single records' gradients, batches of B
+    records have E[g₁·g₂] = |G|² and E[|g₁ - g₂|² / 2] = tr Σ / B, the weights being nearly the
+    same. Source: McCandlish et al. 2018, An empirical model of large-batch training, app. A.1,
+    where batches of two sizes take the place of two batches.
+
+    Returns:
+        cosine: of the angle between them; power: g₁·g₂; noise: |g₁ - g₂|² / 2. All None where one
+        is not known, zero, not finite or of other weights.
+    """
+    nothing: dict[str, float | None] = {"cosine": None, "power": None, "noise": None}
+    if one is None or other is None or one.shape != other.shape:
+        return nothing
+    lengths, power = (one.norm().item(), other.norm().item()), one.dot(other).item()
+    product = lengths[0] * lengths[1]
+    if not (product > 0 and math.isfinite(product) and math.isfinite(power)):
+        return nothing
+    noise = max(0.0, (lengths[0] ** 2 + lengths[1] ** 2) / 2 - power)
+    return {"cosine": power / product, "power": power, "noise": noise}

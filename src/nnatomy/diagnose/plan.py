@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose.case import Case
+from nnatomy.diagnose.examination import examine_records
 from nnatomy.diagnose.probe import Probe
 from nnatomy.diagnose.record import record
 from nnatomy.errors import NonFiniteError, SettingError
@@ -122,13 +123,21 @@ class Trial:
     score: float
 
 
-def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
+Examined = dict[tuple[Any, ...], dict[str, Any]]
+"""Facts about records, by what plans wanted of these."""
+
+
+def carry_out(
+    plan: Plan, train: Samples, valid: Samples | None, examined: Examined | None = None
+) -> Trial:
     """Make the run of a plan, watched.
 
     Args:
         plan: What to do.
         train: Training records.
         valid: Validation records.
+        examined: Facts about the training records that plans before this one found, and this one
+            adds to, so that records which stay as they are need not be looked at again.
     """
     with seeded(plan.training.seed):
         network = plan.build(plan.architecture)
@@ -156,7 +165,10 @@ def carry_out(plan: Plan, train: Samples, valid: Samples | None) -> Trial:
     finally:
         probe.close()
     assert probe.session is not None
-    case = record(probe.session, probe, failure)
+    examined, wanted = {} if examined is None else examined, _wanted(plan)
+    if wanted not in examined:
+        examined[wanted] = examine_records(train, plan.objective)
+    case = record(probe.session, probe, failure, examined[wanted])
     return Trial(plan, probe.session, case, score_of(case))
 
 
@@ -181,8 +193,12 @@ def score_of(case: Case) -> float:
 
 def _changes(plan: Plan) -> bool:
     """Whether the plan wants other records than those that are there."""
-    flags = (plan.scale_targets, plan.balance, plan.drop_not_finite)
-    return any(flags) or plan.drop_column is not None
+    return _wanted(plan) != (False, False, False, None)
+
+
+def _wanted(plan: Plan) -> tuple[Any, ...]:
+    """What the plan changes in the records."""
+    return plan.scale_targets, plan.balance, plan.drop_not_finite, plan.drop_column
 
 
 def _loaded(samples: Samples, plan: Plan) -> TensorSamples:

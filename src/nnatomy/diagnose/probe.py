@@ -12,8 +12,8 @@ from nnatomy.diagnose.anatomy import describe_layers, weighted_modules
 from nnatomy.diagnose.case import Layer
 from nnatomy.diagnose.listening import Listener
 from nnatomy.diagnose.measure import (
+    agreement,
     by_unit,
-    cosine,
     fed_numbers,
     norms,
     output_numbers,
@@ -102,10 +102,8 @@ class Measuring:
             "gradient": [gradients[layer.name] for layer in self.layers],
             "weight": norms(self._matrices),
             "update": self._updates(),
-            "cosine": None,
         }
-        if gradient is not None and self._gradient is not None:
-            row["cosine"] = cosine(self._gradient, gradient)
+        row |= agreement(self._gradient, gradient)
         if len(fed) == len(self.layers):
             row |= self._activations(fed)
         if outputs is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from nnatomy.diagnose.anatomy import describe_layers, describe_structure
 from nnatomy.diagnose.case import Case
@@ -12,15 +14,18 @@ from nnatomy.diagnose.probe import Probe
 from nnatomy.training.session import Session
 
 
-def record(session: Session, probe: Probe, failure: str = "") -> Case:
+def record(
+    session: Session, probe: Probe, failure: str = "", about: Mapping[str, Any] | None = None
+) -> Case:
     """Everything the checks ask for, of a run that has ended in one way or another.
 
     Args:
         session: The run.
         probe: Was among its observers.
         failure: Why it broke off, where it did.
+        about: What `examine_records` says of its training records; looked for where not given.
     """
-    facts = examine_records(session.train, session.objective.name)
+    facts = dict(about or examine_records(session.train, session.objective.name))
     if not failure:
         facts |= examine_answers(session.network, session.train, session.valid, session.objective)
     settings = asdict(session.settings) | {

@@ -89,6 +89,22 @@ def end_loss(case: Case) -> float:
     return middle(losses[-3:])
 
 
+def noise_scale(case: Case) -> float:
+    """How many records' gradients it takes until their noise is as large as what they agree on.
+
+    tr Σ / |G|², from successive batches of the last two thirds of the run; infinite where these
+    agree on nothing, NaN where nothing was measured.
+    Source: McCandlish et al. 2018, An empirical model of large-batch training, eq. 2.8.
+    """
+    rows = [row for row in case.rows if row.get("noise") is not None and row.get("batch")]
+    rows = rows[len(rows) // 3 :]
+    if not rows:
+        return math.nan
+    noise = sum(row["noise"] * row["batch"] for row in rows)
+    power = sum(row["power"] for row in rows)
+    return float(noise / power) if power > 0 else math.inf
+
+
 def start_loss(case: Case) -> float:
     """The loss of the first step."""
     losses = known(case.column("loss")) or case.curve("loss")

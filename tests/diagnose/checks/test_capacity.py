@@ -11,7 +11,7 @@ from diagnose.cases import LAYERS, E, assert_limit, limits, spoiled
 from nnatomy.diagnose.checks.capacity import GAPS, KNOWN_BY_HEART, SHORT, too_little_capacity
 
 
-def heart(task: str, gap: float, known: float = 0.99) -> dict[str, Any]:
+def heart(task: str, gap: float, known: float = 0.999) -> dict[str, Any]:
     return {"facts": {"task": task, "train_score": 0.9, "valid_score": 0.9 - gap}, "end": 1 - known}
 
 

@@ -53,7 +53,11 @@ def small(batch: int = 2, end: float = 0.03, records: int = 640, **structure: An
         first(FIRST_UPDATE["plain"] + E, "sgd"),
         first(FIRST_UPDATE["plain"] - E, "sgd"),
     ),
-    ("learning_rate_too_high", every(LARGE_UPDATE + E), every(LARGE_UPDATE - E)),
+    (
+        "learning_rate_too_high",
+        every(LARGE_UPDATE + E, settings={"optimizer": "sgd"}),
+        every(LARGE_UPDATE - E, settings={"optimizer": "sgd"}),
+    ),
     ("learning_rate_too_high", {"end": 1.5 + E}, {"end": 1.5 - E}),
     ("learning_rate_too_low", slow(), slow(SMALL_UPDATE + E)),
     ("learning_rate_too_low", slow(), slow(0.0)),

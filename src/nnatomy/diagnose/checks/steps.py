@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from nnatomy.diagnose.case import Case
@@ -14,6 +15,7 @@ from nnatomy.diagnose.signs import (
     largest_update,
     learned,
     middle,
+    noise_scale,
     setting,
     start_loss,
     still_falling,
@@ -22,9 +24,9 @@ from nnatomy.diagnose.signs import (
 
 FIRST_UPDATE = {"adaptive": 0.2, "plain": 0.75}
 """‖Δw‖ / ‖w‖ of the first step, in the layer where it is largest."""
-LARGE_UPDATE = 0.15
+LARGE_UPDATE = 0.3
 """The same, of the median step."""
-SMALL_UPDATE = 3e-3
+SMALL_UPDATE = 1.5e-3
 """The same, of the largest step measured."""
 ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
 FEW_UPDATES = 100
@@ -108,7 +110,6 @@ def batch_too_large(case: Case) -> Finding | None:
 def batch_too_small(case: Case) -> Finding | None:
     """So few records a step that the gradient is mostly noise at this learning rate."""
     batch = setting(case, "batch_size") or 0
-    cosines = known(case.column("cosine"))
     by_rule = setting(case, "objective") == "perceptron"  # which learns record by record
     if not 0 < batch <= 2 or by_rule or case.structure.get("batch_norms"):
         return None
@@ -120,15 +121,25 @@ def batch_too_small(case: Case) -> Finding | None:
         "batch_too_small",
         "warning",
         f"With {batch} record{'s' if batch > 1 else ''} a step the gradient is mostly noise"
-        + (f": the cosine of successive ones is {middle(cosines):.2f}." if cosines else "."),
+        + _amount(noise_scale(case)),
         (
             Evidence("records a step", batch, "<= 2"),
-            Evidence("cosine of successive gradients", middle(cosines), ""),
+            Evidence("gradient noise scale in records", noise_scale(case), ""),
+            Evidence("cosine of successive gradients", middle(case.column("cosine")), ""),
             Evidence("change of the loss from step to step", noise, ""),
         ),
         "Use mini-batches of 16 to 128 records.",
         "P4",
     )
+
+
+def _amount(scale: float) -> str:
+    """How much noise there is, as the end of a sentence."""
+    if math.isnan(scale):
+        return "."
+    if math.isinf(scale):
+        return ": successive ones agree on nothing."
+    return f": it takes {scale:.2g} records until noise and gradient are equally large."
 
 
 def batch_norm_tiny_batch(case: Case) -> Finding | None:

@@ -6,7 +6,7 @@ from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
 from nnatomy.diagnose.signs import hidden_fed, known, of_layers
 
-DEAD = 0.75
+DEAD = 0.85
 """Share of a layer's units that are zero for all records."""
 SATURATED = 0.5
 """Share of a layer's activations where the derivative is below a twentieth of its largest."""
