@@ -20,6 +20,9 @@ _SMOOTHING = 0.9
 _DIVERGED = 4.0
 _SKIPPED_SHARE = 0.1
 _FEWEST_STEPS = 20
+_REACH = 0.1
+"""Share of the steps to either side over which a slope is taken: from one step to the next, small
+batches make the loss jump more than learning lowers it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class LearningRateCurve:
     Args:
         rates: Learning rate of each step, up to the divergence of the loss.
         losses: Smoothed training loss before each step.
-        suggestion: The rate at which the smoothed loss fell most steeply, within bounds.
+        suggestion: The rate around which the smoothed loss fell most steeply, within bounds.
     """
 
     rates: tuple[float, ...]
@@ -88,7 +91,7 @@ def find_learning_rate(
             f"lowest below {lowest:g}, or look at the records"
         )
     rates = rates[: len(losses)]
-    return LearningRateCurve(tuple(rates), tuple(losses), _steepest(rates, losses, skipped))
+    return LearningRateCurve(tuple(rates), tuple(losses), _steepest(rates, losses, skipped, steps))
 
 
 def _ramp(session: Session, rates: list[float], skipped: int) -> list[float]:
@@ -119,10 +122,14 @@ def _endless(session: Session) -> Iterator[Batch]:
         session.consumed = 0
 
 
-def _steepest(rates: list[float], losses: list[float], skipped: int) -> float:
-    def slope(i: int) -> float:
-        return (losses[i + 1] - losses[i - 1]) / math.log(rates[i + 1] / rates[i - 1])
+def _steepest(rates: list[float], losses: list[float], skipped: int, steps: int) -> float:
+    last = len(losses) - 1
+    reach = max(1, min(round(_REACH * steps), (last - skipped) // 2))
 
-    steepest = rates[min(range(max(1, skipped), len(losses) - 1), key=slope)]
+    def slope(i: int) -> float:
+        one, other = i - reach, i + reach
+        return (losses[other] - losses[one]) / math.log(rates[other] / rates[one])
+
+    steepest = rates[min(range(skipped + reach, last - reach + 1), key=slope)]
     lowest = rates[min(range(skipped, len(losses)), key=losses.__getitem__)]
     return min(steepest, lowest / 10)
