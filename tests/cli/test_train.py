@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import nnatomy
 from cli.conftest import Command, measurements
 from image_folders import class_folder, write_image
 from image_folders import noise as noise_image
 from jobs.conftest import flawed_rows
+from nnatomy.nn.residual import Residual
 
 SHORT = ("--epochs", 2, "--out", "run")
 
@@ -138,6 +140,29 @@ def test_settings_reach_network_and_training(command: Command) -> None:
         "momentum", "cosine", 32,
     )  # fmt: skip
     assert result["parameters"] == 4 * 5 + 5 + 5 * 3 + 3 + 3 * 3 + 3
+
+
+def test_a_residual_network_is_kept_as_one(command: Command) -> None:
+    shape = ("--network", "mlp", "--set", "hidden=6,6,6")
+    residual = (*shape, "--set", "residual=true", *SHORT)
+    result = parsed(command("train", "iris", *residual, "--json").out)
+    assert result["settings"]["residual"] is True
+    assert result["parameters"] == 4 * 6 + 6 + 2 * (6 * 6 + 6) + 6 * 3 + 3
+    assert "Residual" in Path("run/report.html").read_text()
+    facts = parsed(command("inspect", "run", "--json").out)
+    assert facts["model"]["network_settings"]["residual"] is True
+    loaded = nnatomy.load("run").network
+    assert sum(isinstance(module, Residual) for module in loaded.modules()) == 2
+    code, out, _ = command("predict", "run", "iris")
+    assert (code, len(out.splitlines())) == (0, 151)
+
+
+def test_shortcuts_around_nothing_are_refused_before_anything_is_written(command: Command) -> None:
+    shape = ("--network", "mlp", "--set", "hidden=6,3", "--set", "residual=true")
+    code, out, err = command("train", "iris", *shape, *SHORT)
+    assert (code, out) == (2, "")
+    assert "residual needs a hidden layer as wide as its inputs" in err
+    assert not Path("run").exists()
 
 
 def test_the_learning_rate_is_searched_and_said(command: Command) -> None:

@@ -12,6 +12,7 @@ from nnatomy.diagnose.anatomy import (
     weighted_modules,
 )
 from nnatomy.diagnose.case import Layer
+from nnatomy.nn.residual import Residual
 
 
 def small() -> nn.Sequential:
@@ -64,6 +65,28 @@ def test_recurrent_layers(module: nn.Module, fed_by: str, units: int) -> None:
     first, second = describe_layers(nn.ModuleList([module, nn.Linear(5, 1)]))
     assert (first.recurrent, first.units, second.fed_by) == (True, units, fed_by)
     assert first.parameters == sum(p.numel() for p in module.parameters() if p.dim() > 1)
+
+
+def test_what_comes_after_a_shortcut_is_a_sum() -> None:
+    inner = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), Residual(nn.Sequential(nn.Linear(4, 4))))
+    network = nn.Sequential(
+        nn.Linear(3, 4),
+        nn.Sigmoid(),
+        nn.Dropout(0.5),
+        Residual(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Dropout(0.25))),
+        Residual(inner),
+        nn.Linear(4, 4),
+        nn.Tanh(),
+        nn.Linear(4, 2),
+    )
+    assert [(y.name, y.fed_by, y.dropout) for y in describe_layers(network)] == [
+        ("0", "input", 0.0),
+        ("3.branch.0", "sigmoid", 0.5),
+        ("4.branch.0", "sum", 0.0),
+        ("4.branch.2.branch.0", "tanh", 0.0),
+        ("5", "sum", 0.0),
+        ("7", "tanh", 0.0),
+    ]
 
 
 def test_a_shared_layer_is_one() -> None:

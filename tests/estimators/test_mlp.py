@@ -54,7 +54,7 @@ def peer_from(peer, network: MLP, X, y, epochs: int, weights=None):
 WITH_RANGES = (
     "hidden_layer_sizes", "max_iter", "learning_rate_init", "alpha", "tol", "momentum", "dropout",
     "clip_norm", "validation_fraction", "n_iter_no_change", "shuffle", "early_stopping",
-    "warm_start", "batch_norm",
+    "warm_start", "batch_norm", "residual",
 )  # fmt: skip
 MAY_BE_NONE = ("clip_norm", "n_iter_no_change")
 SAME = {"alpha": 0.3, "learning_rate_init": 0.05, "shuffle": False}
@@ -105,6 +105,24 @@ def test_outputs_are_those_of_the_published_weights(blobs):
     np.testing.assert_allclose(network.predict_proba(X), expected, rtol=1e-9)
     np.testing.assert_allclose(network.predict_log_proba(X), np.log(expected), rtol=1e-7)
     np.testing.assert_array_equal(network.predict(X), network.classes_[expected.argmax(1)])
+
+
+def test_outputs_of_a_residual_network_are_those_of_the_published_weights(blobs):
+    X, y = blobs
+    network = MLPClassifier(
+        (8, 8, 5, 5), residual=True, random_state=0, max_iter=20, n_iter_no_change=None
+    ).fit(X, y)
+    *layers, (head, bias) = zip(network.coefs_, network.intercepts_, strict=True)
+    values = X
+    for number, (weights, biases) in enumerate(layers):
+        added = np.maximum(values @ weights + biases, 0)
+        values = values + added if number in (1, 3) else added
+    values = values @ head + bias
+    exponentials = np.exp(values - values.max(1, keepdims=True))
+    expected = exponentials / exponentials.sum(1, keepdims=True)
+    np.testing.assert_allclose(network.predict_proba(X), expected, rtol=1e-9)
+    twin = clone(network).fit(X, y)
+    np.testing.assert_array_equal(twin.predict_proba(X), network.predict_proba(X))
 
 
 @settings(max_examples=15, deadline=None)
@@ -367,6 +385,7 @@ def test_partial_fit_goes_on_after_a_copy(blobs):
         ("learning_rate_init", np.nan, "^learning_rate_init must be"),
         ("shuffle", "no", "^shuffle must be True or False, got 'no'"),
         ("activation", 3, "^activation must be text, got 3"),
+        ("residual", True, "residual needs a hidden layer as wide as its inputs.* 100 after 4"),
     ],
 )
 def test_unusable_parameters_are_named(blobs, parameter, value, message):

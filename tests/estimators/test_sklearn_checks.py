@@ -29,6 +29,7 @@ def test_estimator(estimator, check):
     [
         PerceptronClassifier(fit_intercept=False, eta0=0.1, tol=None, max_iter=50),
         MLPClassifier((8, 8), activation="tanh", optimizer="rmsprop", learning_rate_init=0.01),
+        MLPClassifier((8, 8, 8), residual=True, learning_rate_init=0.01),
         MLPRegressor(
             init="he_normal", optimizer="nesterov", clip_norm=1.0, learning_rate_init=0.01
         ),

@@ -72,6 +72,7 @@ def test_numbers_and_names() -> None:
         ("mlp", {"dropout": "nan"}, "dropout must be"),
         ("mlp", {"dropout": "much"}, "'dropout' takes a number"),
         ("mlp", {"batch_norm": "maybe"}, "'batch_norm' takes true or false"),
+        ("mlp", {"residual": "true", "hidden": "8,4"}, "residual needs a hidden layer as wide as"),
         ("mlp", {"activation": "rellu"}, r"did you mean 'relu'\?"),
         ("mlp", {"init": "he_normale"}, r"did you mean 'he_normal'\?"),
         ("lenet", {"kernel": "4"}, "kernel must be odd"),

@@ -21,6 +21,20 @@ def test_mlp_by_hand() -> None:
     assert count_parameters(MLP((64,), 10)) == 7510
 
 
+def test_residual_sums_are_listed_after_what_they_go_around() -> None:
+    network = MLP((4,), 2, hidden=(3, 3), residual=True)
+    rows = summarize(network, (4,))
+    assert [(r.name, r.layer, r.parameters, r.multiplications) for r in rows] == [
+        ("features.0", "Linear(4 → 3)", 15, 12),
+        ("features.1", "ReLU", 0, 0),
+        ("features.2.branch.0", "Linear(3 → 3)", 12, 9),
+        ("features.2.branch.1", "ReLU", 0, 0),
+        ("features.2", "Residual", 0, 0),
+        ("head", "Linear(3 → 2)", 8, 6),
+    ]
+    assert all(row.formula for row in rows)
+
+
 def test_lenet_by_hand() -> None:
     rows = summarize(LeNet((1, 28, 28), 10), (1, 28, 28))
     facts = {r.name: (r.layer, r.output, r.parameters, r.multiplications) for r in rows}

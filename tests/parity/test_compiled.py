@@ -278,6 +278,7 @@ class Doubled(nn.Linear):
     ("build", "reason"),
     [
         (lambda: network(batch_norm=True), "plain dense networks"),
+        (lambda: network(hidden=(5, 5), residual=True), "without batch normalization, shortcuts"),
         (lambda: nn.Sequential(nn.Linear(6, 4), nn.Sigmoid(), nn.ReLU(), nn.Linear(4, 3)), "plain"),
         (lambda: nn.Sequential(nn.Linear(6, 4), nn.LeakyReLU(0.3), nn.Linear(4, 3)), "plain"),
         (lambda: nn.Sequential(nn.Linear(6, 3), nn.ReLU()), "plain"),

@@ -58,6 +58,7 @@ class Branching(nn.Module):
     ("build", "shape", "left"),
     [
         (lambda: MLP(5, 3, hidden=(8, 8), batch_norm=True), (5,), 0),
+        (lambda: MLP(5, 3, hidden=(8, 8, 8), batch_norm=True, residual=True), (5,), 0),
         (lambda: LeNet((3, 12, 12), 4), (3, 12, 12), 0),
         (Residual, (3, 6, 6), 2),  # of a layer called twice, and of an output read twice
         (Branching, (4,), 1),

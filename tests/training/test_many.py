@@ -29,13 +29,14 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "compiled": (lambda: network(), "compiled"),
     "compiled with dropout": (lambda: network(dropout=0.4), "compiled"),
     "stacked": (lambda: network(batch_norm=True), "stacked"),
+    "stacked residual": (lambda: network(hidden=(7, 7, 7), residual=True), "stacked"),
     "one by one": (lambda: network(batch_norm=True, dropout=0.3), "autograd"),
 }
 
 
 def forced(kind: str) -> str:
     """Few networks are not stacked by themselves."""
-    return "stacked" if kind == "stacked" else "auto"
+    return "stacked" if kind.startswith("stacked") else "auto"
 
 
 VARIED = [

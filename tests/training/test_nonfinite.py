@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nnatomy.data.samples import TensorSamples
 from nnatomy.errors import NonFiniteError
+from nnatomy.nn.residual import Residual
 from nnatomy.training.fit import fit
 from nnatomy.training.objectives import OBJECTIVES, Objective
 from nnatomy.training.observers import Observer
@@ -173,6 +174,15 @@ class InPlaceSum(nn.Module):
 
 def test_layers_that_work_in_place() -> None:
     assert "began in layer 'root' (SqrtAtZero), backward" in refused(InPlaceSum(), data())
+
+
+def test_a_sum_that_overflows() -> None:
+    branch = nn.Linear(5, 5, bias=False)
+    nn.init.eye_(branch.weight)
+    samples = data()
+    samples.inputs[:, 0] = 2e38  # twice that is beyond single precision
+    net = nn.Sequential(Residual(branch), nn.Linear(5, 3))
+    assert "began in the sum of layer '0', forward" in refused(net, samples)
 
 
 def spoiled(loss: Callable[[Tensor], Tensor], from_call: int) -> Objective:

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from nnatomy.diagnose.case import Layer
+from nnatomy.nn.residual import Residual
 
 ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",
@@ -62,12 +63,17 @@ def describe_layers(network: nn.Module, order: list[str] | None = None) -> list[
 def _feeding(network: nn.Module) -> tuple[dict[str, str], dict[str, float]]:
     """The last activation before each weighted module, and the dropout rate between them.
 
-    In the order of registration.
+    In the order of registration. After a shortcut it is "sum": values of no activation's range, of
+    which dropout silenced only what was added.
     """
     found: dict[str, str] = {}
     dropped: dict[str, float] = {}
-    last, rate = "", 0.0
+    shortcuts = [f"{n}." for n, m in network.named_modules() if isinstance(m, Residual)]
+    last, rate, before = "", 0.0, ""
     for name, module in network.named_modules():
+        if any(before.startswith(s) and not name.startswith(s) for s in shortcuts):
+            last, rate = "sum", 0.0
+        before = name
         if any(p.dim() >= 2 for p in module.parameters(recurse=False)):
             found[name], dropped[name] = last, rate
             last, rate = _answering(module), 0.0

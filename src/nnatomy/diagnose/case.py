@@ -16,8 +16,8 @@ class Layer:
     Args:
         name: Its name in the network.
         kind: Its class, e.g. "Linear".
-        fed_by: The activation its inputs come from: "relu", "sigmoid", "tanh", another name, or
-            "input" for the first layer and "" where none is known.
+        fed_by: The activation its inputs come from: "relu", "sigmoid", "tanh", another name,
+            "sum" after a shortcut, or "input" for the first layer and "" where none is known.
         units: Its outputs (or channels).
         parameters: Numbers in its weights.
         recurrent: Whether it is applied to each step of a sequence in turn.

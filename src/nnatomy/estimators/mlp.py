@@ -55,6 +55,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         dropout: Probability with which a hidden unit is silenced in training.
         batch_norm: Normalize each hidden pre-activation over the batch.
         init: How weights start, see nnatomy.nn.initialization.
+        residual: Add its inputs to what each hidden layer of their width makes of them, see
+            nnatomy.models.mlp; there must be such a layer.
         clip_norm: Gradients with a larger norm are scaled down to it. None: never.
         l1: λ of the penalty λ/(2m) Σ |w| on the weights.
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch.
@@ -105,6 +107,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         dropout: float = 0.0,
         batch_norm: bool = False,
         init: str = "default",
+        residual: bool = False,
         clip_norm: float | None = None,
         l1: float = 0.0,
         weight_tol: float = 0.0,
@@ -133,6 +136,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.init = init
+        self.residual = residual
         self.clip_norm = clip_norm
         self.l1 = l1
         self.weight_tol = weight_tol
@@ -251,6 +255,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         dropout: Probability with which a hidden unit is silenced in training.
         batch_norm: Normalize each hidden pre-activation over the batch.
         init: How weights start, see nnatomy.nn.initialization.
+        residual: Add its inputs to what each hidden layer of their width makes of them, see
+            nnatomy.models.mlp; there must be such a layer.
         clip_norm: Gradients with a larger norm are scaled down to it. None: never.
         l1: λ of the penalty λ/(2m) Σ |w| on the weights.
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch.
@@ -299,6 +305,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         dropout: float = 0.0,
         batch_norm: bool = False,
         init: str = "default",
+        residual: bool = False,
         clip_norm: float | None = None,
         l1: float = 0.0,
         weight_tol: float = 0.0,
@@ -326,6 +333,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.init = init
+        self.residual = residual
         self.clip_norm = clip_norm
         self.l1 = l1
         self.weight_tol = weight_tol

@@ -50,7 +50,7 @@ _HEALING_SHARE = 0.2
 """Of the records, held out to judge remedies by."""
 _ALIASES = {"logistic": "sigmoid"}
 _TEXTS = ("activation", "optimizer", "schedule", "init", "engine", "device")
-_SWITCHES = ("shuffle", "warm_start", "early_stopping", "batch_norm")
+_SWITCHES = ("shuffle", "warm_start", "early_stopping", "batch_norm", "residual")
 
 
 class MultilayerPerceptron(NetworkEstimator):
@@ -76,6 +76,7 @@ class MultilayerPerceptron(NetworkEstimator):
     dropout: float
     batch_norm: bool
     init: str
+    residual: bool
     clip_norm: float | None
     l1: float
     weight_tol: float
@@ -287,6 +288,7 @@ class MultilayerPerceptron(NetworkEstimator):
                 dropout=self.dropout,
                 batch_norm=self.batch_norm,
                 init=self.init,
+                residual=self.residual,
             )
 
     def _canonical(self, records: Records) -> Records:

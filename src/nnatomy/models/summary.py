@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nnatomy.nn.activations import FORMULAS
+from nnatomy.nn.residual import Residual
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ _PLAIN_FORMULAS = {
     "Dropout": "y = x m / (1 - p) in training, y = x otherwise",
     "MaxPool2d": "y(i,j) = max of the window",
     "AdaptiveAvgPool2d": "y(i,j) = mean of the window",
+    "Residual": "y = x + f(x), f being its layers",
     **FORMULAS,
 }
 
@@ -85,7 +87,8 @@ def _facts(name: str, layer: nn.Module, output: Tensor) -> LayerFacts:
 def summarize(network: nn.Module, input_shape: tuple[int, ...]) -> list[LayerFacts]:
     """Run one record of zeros through the network and note what each layer does to it.
 
-    The network is left as it was: mode, buffers, random state and hooks. Layers of a kind that
+    The sum of a Residual is listed after the layers that it goes around. The network is left as it
+    was: mode, buffers, random state and hooks. Layers of a kind that
     is not known here are listed with their parameters and no multiplications; a layer that is
     called several times is listed at each call, its parameters at the first.
 
@@ -111,11 +114,15 @@ def summarize(network: nn.Module, input_shape: tuple[int, ...]) -> list[LayerFac
 
         return note
 
-    leaves = [(n, m) for n, m in network.named_modules() if not any(m.children())]
-    handles = [module.register_forward_hook(noting(name)) for name, module in leaves]
+    listed = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, Residual) or not any(module.children())
+    ]
+    handles = [module.register_forward_hook(noting(name)) for name, module in listed]
     modes = {module: module.training for module in network.modules()}
     parameter = next(network.parameters(), torch.zeros(()))
-    takes_indices = bool(leaves) and isinstance(leaves[0][1], nn.Embedding)
+    takes_indices = bool(listed) and isinstance(listed[0][1], nn.Embedding)
     dtype = torch.int64 if takes_indices else parameter.dtype
     try:
         network.eval()

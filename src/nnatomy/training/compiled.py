@@ -103,7 +103,8 @@ def _obstacle(
         return "binary_cross_entropy looks at one output unit"
     if layers is None:
         return (
-            "it computes plain dense networks, without batch normalization, frozen parts or hooks"
+            "it computes plain dense networks, without batch normalization, shortcuts, frozen "
+            "parts or hooks"
         )
     return ""
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnatomy.errors import NonFiniteError
+from nnatomy.nn.residual import Residual
 from nnatomy.training.objectives import Objective
 from nnatomy.types import Batch
 
@@ -67,6 +68,9 @@ def _first_layer(network: nn.Module, objective: Objective, batch: Batch) -> str:
         if name and not any(layer.children()):
             place = f"layer '{name}' ({type(layer).__name__})"
             handles.append(layer.register_forward_pre_hook(_watching_gradients(place, note)))
+            handles.append(layer.register_forward_hook(_watching_output(place, note)))
+        elif isinstance(layer, Residual):  # the sum of finite numbers may overflow
+            place = f"the sum of layer '{name}'"
             handles.append(layer.register_forward_hook(_watching_output(place, note)))
     try:
         outputs = network(batch.inputs)

@@ -22,7 +22,7 @@ stacking is faster than one network after the other (bench/stacked.py). Above, k
 time and not their calls."""
 
 
-_KNOWN = ("torch.nn.modules.", "nnatomy.models.")
+_KNOWN = ("torch.nn.modules.", "nnatomy.models.", "nnatomy.nn.")
 """Where modules come from that are known to compute the same when they are stacked."""
 
 
