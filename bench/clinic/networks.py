@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nnatomy.nn.activations import build_activation
 from nnatomy.nn.initialization import initialize
+from nnatomy.nn.residual import Residual
 
 DEFAULTS: dict[str, Any] = {
     "hidden": (32,),
@@ -22,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "output": None,
     "frozen": (),
     "unconnected": False,
+    "residual": False,
     "cell": "gru",
 }
 
@@ -76,24 +78,30 @@ def _dense(shape: tuple[int, ...], outputs: int, a: Mapping[str, Any]) -> list[n
     layers: list[nn.Module] = []
     width = shape[0]
     for units in a["hidden"]:
-        layers.append(nn.Linear(width, units))
+        parts: list[nn.Module] = [nn.Linear(width, units)]
         if a["batch_norm"]:
-            layers.append(nn.BatchNorm1d(units))
-        layers.append(build_activation(a["activation"]))
+            parts.append(nn.BatchNorm1d(units))
+        parts.append(build_activation(a["activation"]))
         if a["dropout"]:
-            layers.append(nn.Dropout(a["dropout"]))
+            parts.append(nn.Dropout(a["dropout"]))
+        layers += _around(parts, a["residual"] and width == units)
         width = units
     return [*layers, nn.Linear(width, outputs)]
+
+
+def _around(parts: list[nn.Module], shortcut: bool) -> list[nn.Module]:
+    return [Residual(nn.Sequential(*parts))] if shortcut else parts
 
 
 def _convolutional(shape: tuple[int, ...], outputs: int, a: Mapping[str, Any]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels, side = shape[0], shape[1]
     for number, filters in enumerate(a["hidden"]):
-        layers.append(nn.Conv2d(channels, filters, 3, padding=1))
+        parts: list[nn.Module] = [nn.Conv2d(channels, filters, 3, padding=1)]
         if a["batch_norm"]:
-            layers.append(nn.BatchNorm2d(filters))
-        layers.append(build_activation(a["activation"]))
+            parts.append(nn.BatchNorm2d(filters))
+        parts.append(build_activation(a["activation"]))
+        layers += _around(parts, a["residual"] and channels == filters)
         if number < 2:
             layers.append(nn.MaxPool2d(2))
             side //= 2

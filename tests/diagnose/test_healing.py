@@ -16,7 +16,7 @@ from nnatomy.diagnose import healing
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.healing import heal
 from nnatomy.diagnose.plan import Plan, Trial, carry_out
-from nnatomy.diagnose.remedies import Remedy
+from nnatomy.diagnose.remedies import NORMALIZED, RELU, REMEDIES, RESIDUAL, Remedy
 from nnatomy.models.mlp import MLP
 from nnatomy.training.settings import Settings
 
@@ -151,3 +151,84 @@ def test_a_learning_rate_is_really_healed() -> None:
     assert said[0].startswith(f"{result.attempts[0].check}: {result.attempts[0].remedy}: ")
     again = carry_out(result.after.plan, train, valid)
     assert again.score == result.after.score
+
+
+def test_what_vanishes_is_healed_by_shortcuts_where_nothing_else_can_be_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(healing, "TUNING", ())
+    own = {"hidden": (12,) * 14, "residual": False}
+    settings = Settings(epochs=30, batch_size=16, lr=0.01, device="cpu")
+    train, valid = task(400, 1), task(200, 2)
+    plan = Plan(lambda a: MLP((4,), 2, activation="sigmoid", **a), own, settings)
+    before = carry_out(plan, train, valid)
+    assert findings_of(before.case)[0].check == "vanishing_gradients"
+    result = heal(before, train, valid)
+    first = result.attempts[0]
+    assert (first.check, first.remedy) == ("vanishing_gradients", RESIDUAL.name)
+    assert first.kept
+    assert first.gone
+    assert result.after.plan.architecture == {**own, "residual": True}
+    assert result.after.score > before.score + 0.2
+
+
+SIGMOID = {"activation": "sigmoid", "init": "xavier_normal", "residual": False}
+CHANGED = {"activation": "tanh", "init": "default", "residual": True}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changed"),
+    [
+        ({"hidden": (12,) * 9, **SIGMOID}, CHANGED),
+        ({"hidden": [9, 4, 4], **SIGMOID}, CHANGED),
+        ({"hidden": (8, 8), "residual": False}, {"residual": True}),
+        ({"hidden": (16, 8, 16), **SIGMOID}, None),  # no two in a row are alike
+        ({"hidden": (), **SIGMOID}, None),
+        ({"hidden": (8, 8), "activation": "sigmoid"}, None),  # the network has no such setting
+        (SIGMOID, None),
+        ({"hidden": (8, 8), "residual": True}, None),
+    ],
+)
+def test_what_shortcuts_change(
+    architecture: dict[str, Any], changed: dict[str, Any] | None
+) -> None:
+    plan, case = Plan(lambda _: nn.Identity(), architecture, Settings(lr=0.5)), Any
+    expected = None if changed is None else replace(plan, architecture=architecture | changed)
+    assert RESIDUAL.change(plan, case) == expected
+
+
+def test_two_layers_of_other_widths_have_no_shortcut() -> None:
+    shallower = REMEDIES["vanishing_gradients"][-1]
+    plan = Plan(lambda a: MLP((3,), 2, **a), {"hidden": (9, 4, 4), "residual": True})
+    made = shallower.change(plan, Any)
+    assert made.architecture == {"hidden": (9, 4), "residual": False}
+    assert made.build(made.architecture)(torch.zeros(1, 3)).shape == (1, 2)
+
+
+def test_a_deep_network_that_other_units_do_not_heal_is_healed_by_shortcuts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(healing, "TUNING", ())
+    own = {**SIGMOID, "hidden": (12,) * 24, "batch_norm": False}
+    settings = Settings(epochs=12, batch_size=8, lr=0.03, optimizer="momentum", device="cpu")
+    train, valid = task(400, 1), task(200, 2)
+    plan = Plan(lambda a: MLP((4,), 2, **a), own, settings)
+    before = carry_out(plan, train, valid)
+    scores = [
+        carry_out(remedy.change(plan, before.case), train, valid).score
+        for remedy in (RELU, NORMALIZED)
+    ]
+    assert max(scores) < 0.7
+    result = heal(before, train, valid)
+    assert (result.attempts[0].remedy, result.attempts[0].kept) == (RESIDUAL.name, True)
+    assert result.after.score > 0.9
+    assert result.after.plan.architecture["residual"]
+
+
+def test_other_units_are_tried_where_no_shortcut_can_be_had() -> None:
+    own = {**SIGMOID, "hidden": (16, 12) * 7}
+    settings = Settings(epochs=3, batch_size=32, lr=0.01, device="cpu")
+    train, valid = task(400, 1), task(200, 2)
+    before = carry_out(Plan(lambda a: MLP((4,), 2, **a), own, settings), train, valid)
+    assert findings_of(before.case)[0].check == "vanishing_gradients"
+    assert heal(before, train, valid).attempts[0].remedy == RELU.name

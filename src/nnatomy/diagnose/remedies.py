@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from nnatomy.diagnose.case import Case
@@ -80,7 +81,26 @@ def _shallower(plan: Plan, case: Case) -> Plan | None:
     hidden = plan.architecture.get("hidden")
     if not isinstance(hidden, tuple | list) or len(hidden) < 3:
         return None
-    change = _built("hidden", hidden=tuple(hidden[:2]), activation="relu", init="he_normal")
+    # Two layers need no shortcut, and can have none where their widths differ.
+    change = _built(
+        "hidden", hidden=tuple(hidden[:2]), activation="relu", init="he_normal", residual=False
+    )
+    return change(plan, case)
+
+
+def _residual(plan: Plan, case: Case) -> Plan | None:
+    """Shortcuts, where a hidden layer is as wide as the one before.
+
+    With tanh and small weights: ReLU adds nothing below 0, so that sums only rise (He et al. 2016,
+    Identity mappings in deep residual networks, 4.1), from He's initialization 1.6-fold with each
+    layer; what many layers add must be small (Hanin and Rolnick 2018, How to start training).
+    """
+    hidden = plan.architecture.get("hidden")
+    if not isinstance(hidden, tuple | list) or not any(a == b for a, b in pairwise(hidden)):
+        return None
+    change = _built(
+        "residual", residual=True, activation="tanh", init="default", gain=1.0, bias=0.0
+    )
     return change(plan, case)
 
 
@@ -121,6 +141,7 @@ NORMALIZED = Remedy(
     "batch_norm=true activation=relu init=he_normal",
     _built("batch_norm", batch_norm=True, activation="relu", init="he_normal", gain=1.0, bias=0.0),
 )
+RESIDUAL = Remedy("residual=true activation=tanh init=default", _residual)
 SCALED = Remedy("standardized inputs", _flag("scale_inputs"))
 LOWER = [Remedy(f"lr / {factor}", _times(1 / factor)) for factor in (10, 30, 100, 300)]
 HIGHER = [Remedy(f"lr × {factor}", _times(factor)) for factor in (10, 100, 1000, 3000)]
@@ -159,7 +180,12 @@ REMEDIES: Mapping[str, list[Remedy]] = {
         MINI,
         Remedy("batch_norm=false", _built("batch_norm", batch_norm=False)),
     ],
-    "vanishing_gradients": [RELU, NORMALIZED, Remedy("two hidden layers", _shallower)],
+    "vanishing_gradients": [
+        # Shortcuts first: whatever makes the finding go ends the search, and of what does, they let
+        # the most be learned (bench/clinic).
+        *(RESIDUAL, RELU, NORMALIZED),
+        Remedy("two hidden layers", _shallower),
+    ],
     "exploding_gradients": [FRESH, NORMALIZED, CLIPPED, *LOWER],
     "dead_relus": [
         FRESH,

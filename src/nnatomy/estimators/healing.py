@@ -21,6 +21,7 @@ ARCHITECTURE = {
     "dropout": "dropout",
     "batch_norm": "batch_norm",
     "init": "init",
+    "residual": "residual",
 }
 TRAINING = {
     "lr": "learning_rate_init",
