@@ -85,7 +85,10 @@ def admit(illness: str, number: int, first: int) -> Stay | None:
         ill = replace(sicken(well, random), illness=illness)
         trial = run(ill.data, ill.plan)
         if illness in OWN_RECORDS:
-            twin = run(ill.data, well.plan).score
+            healthy_run = run(ill.data, well.plan)
+            if _collapsed(healthy_run):
+                continue  # it is no healthier
+            twin = healthy_run.score
         elif illness == "label_noise":
             twin = run(_clean_to_learn_from(ill.data, well.data), well.plan).score
         if _is_ill(illness, trial, twin):
@@ -99,12 +102,17 @@ def _clean_to_learn_from(ill: Data, well: Data) -> Data:
 
 
 def _is_ill(illness: str, trial: Trial, twin: float) -> bool:
-    if illness == "majority_collapse" and trial.case.facts.get("predicted_share", 0) < 0.9:
+    if illness == "majority_collapse" and not _collapsed(trial):
         return False
     if illness == "overfitting":  # it fits, and others do not
         facts = trial.case.facts
         return bool(facts.get("train_score", 0) > facts.get("valid_score", 0) + 0.05)
     return illness in STRUCTURAL or not as_good(trial.score, twin)
+
+
+def _collapsed(trial: Trial) -> bool:
+    """Whether nine answers in ten are the same."""
+    return bool(trial.case.facts.get("predicted_share", 0) >= 0.9)
 
 
 def control(number: int, first: int) -> Stay | None:

@@ -153,11 +153,13 @@ EARLY = Remedy("patience=15", _trained(patience=15))
 DROPOUT = Remedy("dropout=0.3", _built("dropout", dropout=0.3))
 DECAY = Remedy("l2=1", _trained(l2=1.0))
 
+STEPS = (("/ 3", 1 / 3), ("× 3", 3.0), ("/ 10", 0.1), ("× 10", 10.0))
+BALANCED = Remedy("class_weight=balanced", _balanced)
 MINI_LONGER = Remedy(
     f"batch_size={_BATCH} epochs × 5", lambda plan, case: _both(plan, case, MINI, LONGER)
 )
 
-TUNING = (LONGER, LOWER[0], HIGHER[0])
+TUNING = (LONGER, *(Remedy(f"lr {name}", _times(by)) for name, by in STEPS))
 """What may bring more once an illness is gone."""
 
 REMEDIES: Mapping[str, list[Remedy]] = {
@@ -208,9 +210,13 @@ REMEDIES: Mapping[str, list[Remedy]] = {
     "too_little_capacity": [Remedy("wider hidden layers", _wider)],
     "overfitting": [DROPOUT, DECAY, EARLY],
     "majority_collapse": [
-        Remedy("class_weight=balanced", _balanced),
+        BALANCED,
         LONGER,
         HIGHER[0],
+        Remedy(
+            "class_weight=balanced epochs × 5",
+            lambda plan, case: _both(plan, case, BALANCED, LONGER),
+        ),
     ],
 }
 """By the name of the check."""

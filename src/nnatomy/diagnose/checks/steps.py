@@ -26,7 +26,7 @@ FIRST_UPDATE = {"adaptive": 0.2, "plain": 0.75}
 """‖Δw‖ / ‖w‖ of the first step, in the layer where it is largest."""
 LARGE_UPDATE = 0.3
 """The same, of the median step."""
-SMALL_UPDATE = 1.5e-3
+SMALL_UPDATE = 2e-3
 """The same, of the largest step measured."""
 ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
 FEW_UPDATES = 100

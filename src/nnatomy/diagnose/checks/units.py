@@ -8,7 +8,7 @@ from nnatomy.diagnose.signs import hidden_fed, known, of_layers
 
 DEAD = 0.85
 """Share of a layer's units that are zero for all records."""
-SATURATED = 0.5
+SATURATED = 0.4
 """Share of a layer's activations where the derivative is below a twentieth of its largest."""
 ALIKE = 1e-6
 """Largest difference between the units of a layer, as a share of the largest weight."""
