@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from diagnose.networks import BUILDS, CellLoop, Forgetful, Words, built, hooks_of, same_tensors
-from nnatomy.diagnose.listening import Listener
+from nnatomy.diagnose.listening import Listener, in_order
 
 
 def test_it_hears_what_the_layers_are_fed() -> None:
@@ -86,3 +86,23 @@ def test_an_exception_leaves_hooks_that_stop_removes() -> None:
         network(torch.randn(4, 7))
     listener.stop()
     assert hooks_of(network) == 0
+
+
+@pytest.mark.parametrize(
+    ("registered", "heard", "order"),
+    [
+        ("abc", "abc", "abc"),
+        ("abc", "cab", "cab"),
+        ("abcd", "abd", "abcd"),
+        ("abcd", "dba", "dbca"),
+        ("abcd", "bcd", "bacd"),
+        ("abcd", "abc", "abdc"),
+        ("abcd", "b", "bcda"),
+        ("abcd", "ad", "abcd"),
+        ("abc", "", "abc"),
+    ],
+)
+def test_layers_that_are_not_called_stand_between_the_others(
+    registered: str, heard: str, order: str
+) -> None:
+    assert in_order(registered, heard) == list(order)

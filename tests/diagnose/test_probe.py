@@ -342,10 +342,45 @@ def test_a_layer_that_is_never_called_does_not_fail() -> None:
     measuring.prepare(None)
     outputs, _ = network(torch.randn(8, 6))
     outputs.sum().backward()
+    fed = measuring.listener.fed["head"]
     row = measuring.measure(None, torch.zeros(8, dtype=torch.long))
     assert row["gradient"][2] == 0 < row["gradient"][1]
-    assert "fed_mean" not in row
+    assert [y.name for y in measuring.layers] == ["first", "twice", "never", "head"]
+    for name in ("mean", "std", "low", "high", "dead", "saturated"):
+        assert [value is None for value in row[f"fed_{name}"]] == [False, False, True, False]
+    assert row["fed_mean"][3] == pytest.approx(fed.mean().item())
+    assert row["rank"] == pytest.approx(participation(fed))
     assert row["target_share"] == 1
+    json.dumps(row, allow_nan=False)
+
+
+def test_rows_keep_the_order_of_the_first_that_was_heard() -> None:
+    """A part that is called later has its place from the beginning."""
+
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head, self.later, self.first = nn.Linear(6, 3), nn.Linear(6, 6), nn.Linear(6, 6)
+            self.uses = False
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            hidden = self.first(inputs)
+            return self.head(self.later(hidden) if self.uses else hidden)
+
+    network = Late()
+    measuring = Measuring(network)
+    rows = []
+    for uses in (False, True):
+        network.uses = uses
+        measuring.prepare(None)
+        network(torch.randn(8, 6)).sum().backward()
+        rows.append(measuring.measure(None, None))
+        assert [y.name for y in measuring.layers] == ["first", "later", "head"]
+        assert measuring.layers[0].fed_by == "input"
+    assert [value is None for value in rows[0]["fed_std"]] == [False, True, False]
+    assert None not in rows[1]["fed_std"]
+    measuring.prepare(None)
+    assert "fed_std" not in measuring.measure(None, None), "nothing was called"
 
 
 def test_rows_can_be_written_down_whatever_overflows() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -84,3 +84,24 @@ class Listener:
             outputs = outputs[0]
         if isinstance(outputs, Tensor):
             self.outputs = outputs.detach()
+
+
+def in_order(registered: Sequence[str], heard: Sequence[str]) -> list[str]:
+    """Layers in the order of the data, as far as they were heard.
+
+    Args:
+        registered: All layers.
+        heard: Those that were called, in the order of the calls.
+
+    Returns:
+        The heard ones in their order. One that was not called stands behind the one registered
+        before it, never first or last: there stand the layers next to inputs and outputs.
+    """
+    order = list(heard)
+    for place, name in enumerate(registered):
+        if name not in heard:
+            behind = [order.index(other) for other in registered[:place]]
+            where = 1 + (behind[-1] if behind else 0)
+            last = len(order) - 1 if len(heard) > 1 else len(order)
+            order.insert(min(where, last), name)
+    return order

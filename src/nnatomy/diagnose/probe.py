@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nnatomy.diagnose.anatomy import describe_layers, weighted_modules
 from nnatomy.diagnose.case import Layer
-from nnatomy.diagnose.listening import Listener
+from nnatomy.diagnose.listening import Listener, in_order
 from nnatomy.diagnose.measure import (
     agreement,
     by_unit,
@@ -50,6 +50,7 @@ class Measuring:
         self._arrange()
         self._before: list[Tensor] = []
         self._gradient: Tensor | None = None
+        self._ordered = False
 
     def _arrange(self) -> None:
         self._modules = weighted_modules(self.network)
@@ -82,7 +83,7 @@ class Measuring:
         self,
         gradient: Tensor | None,
         targets: Tensor | None,
-        activations: tuple[list[Tensor], Tensor] | None = None,
+        activations: tuple[Sequence[Tensor], Tensor] | None = None,
         gradients: Mapping[str, float] | None = None,
         *,
         first: bool = False,
@@ -93,6 +94,7 @@ class Measuring:
             gradient: All of it in one vector.
             targets: Of its batch, where they are known.
             activations: What the layers were fed and the outputs, where nobody could listen.
+                Layers that are not called in this step have None among the numbers.
             gradients: What `gradient_norms` said before somebody cleared them.
             first: Whether it was the first step: then the start is looked at, too.
         """
@@ -104,8 +106,7 @@ class Measuring:
             "update": self._updates(),
         }
         row |= agreement(self._gradient, gradient)
-        if len(fed) == len(self.layers):
-            row |= self._activations(fed)
+        row |= self._activations(fed)
         if outputs is not None:
             row |= output_numbers(outputs, targets)
         if first:  # units that are alike stay so
@@ -114,30 +115,41 @@ class Measuring:
         self._before, self._gradient = [], None
         return {name: _bounded(value) for name, value in row.items()}
 
-    def _heard(self) -> tuple[list[Tensor], Tensor | None]:
+    def _heard(self) -> tuple[Sequence[Tensor | None], Tensor | None]:
+        """What each layer was fed; the first time that any is heard says in which order they stand.
+
+        Later rows have the same order, whatever is called then.
+        """
         heard = self.listener.fed
-        known = {layer.name for layer in self.layers}
-        if set(heard) == known and list(heard) != [layer.name for layer in self.layers]:
-            before = dict(zip((layer.name for layer in self.layers), self._before, strict=True))
-            self.layers = describe_layers(self.network, list(heard))
+        registered = [layer.name for layer in self.layers]
+        order = in_order(registered, [name for name in heard if name in registered])
+        if heard and not self._ordered and order != registered:
+            before = dict(zip(registered, self._before, strict=True))
+            self.layers = describe_layers(self.network, order)
             self._arrange()
-            self._before = [before[layer.name] for layer in self.layers if layer.name in before]
-        return [heard[y.name] for y in self.layers if y.name in heard], self.listener.outputs
+            self._before = [before[layer.name] for layer in self.layers]
+        self._ordered = self._ordered or bool(heard)
+        return [heard.get(layer.name) for layer in self.layers], self.listener.outputs
 
     def _updates(self) -> list[float]:
         return norms([m.detach() - b for m, b in zip(self._matrices, self._before, strict=True)])
 
-    def _activations(self, fed: Sequence[Tensor]) -> dict[str, Any]:
-        numbers: list[dict[str, float]] = []
+    def _activations(self, fed: Sequence[Tensor | None]) -> dict[str, Any]:
+        """By layer, None for those that were not called; nothing where none was."""
+        numbers: list[dict[str, float] | None] = []
         rows = None
         for layer, values in zip(self.layers, fed, strict=True):
-            if not values.is_floating_point():
-                numbers.append(dict(_WORDS))
+            if values is None or not values.is_floating_point():
+                numbers.append(None if values is None else dict(_WORDS))
                 continue
             rows = by_unit(values, self._modules[layer.name])
             kind = "other" if layer.fed_by == "input" else layer.fed_by
             numbers.append(fed_numbers(rows, kind, layer.dropout))
-        columns: dict[str, Any] = {f"fed_{k}": [n[k] for n in numbers] for k in numbers[0]}
+        if not any(numbers):
+            return {}
+        columns: dict[str, Any] = {
+            f"fed_{k}": [None if n is None else n[k] for n in numbers] for k in _WORDS
+        }
         return columns | {"rank": None if rows is None else participation(rows)}
 
 

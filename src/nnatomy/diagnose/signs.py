@@ -49,6 +49,9 @@ def of_layers(case: Case, name: str, layers: Sequence[int], *, part: Part = "all
         name: Of the quantity, e.g. "gradient".
         layers: Positions of layers.
         part: Look at the first row, or the first or last third of the rows only.
+
+    Returns:
+        NaN for a layer that was never measured, as one that is not called; nothing of no rows.
     """
     rows = case.column(name)
     third = max(1, len(rows) // 3)
@@ -112,9 +115,13 @@ def start_loss(case: Case) -> float:
 
 
 def learned(case: Case) -> float:
-    """How much of the loss of guessing is gone at the end: 0 nothing, 1 all, below 0 it grew."""
+    """How much of the loss of guessing is gone at the end: 0 nothing, 1 all, below 0 it grew.
+
+    All is what the right answers would save, which cost something where labels are smoothed.
+    """
     chance = fact(case, "chance_loss")
-    return (chance - end_loss(case)) / chance if chance > 0 else math.nan
+    most = chance - fact(case, "perfect_loss", 0.0)
+    return (chance - end_loss(case)) / most if most > 0 else math.nan
 
 
 def still_falling(case: Case) -> float:
@@ -134,3 +141,9 @@ def still_falling(case: Case) -> float:
 def hidden_fed(case: Case, *kinds: str) -> list[int]:
     """Positions of layers that are fed by one of these activations."""
     return [i for i, layer in enumerate(case.layers) if i > 0 and layer.fed_by in kinds]
+
+
+def worst_of(shares: Sequence[float], places: Sequence[int]) -> tuple[float, int] | None:
+    """The largest of the shares that are known, and the position of its layer; None of none."""
+    pairs = [(s, i) for s, i in zip(shares, places, strict=False) if math.isfinite(s)]
+    return max(pairs, key=lambda pair: pair[0], default=None)

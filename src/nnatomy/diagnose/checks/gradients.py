@@ -58,8 +58,8 @@ def exploding_gradients(case: Case) -> Finding | None:
     rows = [row for row in case.rows if row.get("fed_std")]
     evidence = []
     if rows and len(case.layers) >= 2:
-        stds = rows[0]["fed_std"][1:]
-        growth = max(known(stds), default=0.0) / max(rows[0]["fed_std"][0], 1e-12)
+        first, *later = rows[0]["fed_std"]
+        growth = max(known(later), default=0.0) / max(middle([first], math.inf), 1e-12)
         if growth > BLOWN_UP:
             evidence.append(
                 Evidence("growth of the activations over the layers", growth, f"> {BLOWN_UP:g}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import hidden_fed, known, of_layers
+from nnatomy.diagnose.signs import hidden_fed, known, middle, of_layers, worst_of
 
 DEAD = 0.85
 """Share of a layer's units that are zero for all records."""
@@ -18,16 +20,16 @@ def dead_relus(case: Case) -> Finding | None:
     """Units that are zero whatever they are shown."""
     places = hidden_fed(case, "relu", "")
     shares = of_layers(case, "fed_dead", places, part="late")
-    if not known(shares) or max(known(shares)) < DEAD:
+    worst = worst_of(shares, places)
+    if worst is None or worst[0] < DEAD:
         return None
-    worst = max(range(len(places)), key=lambda i: shares[i])
-    name = case.layers[places[worst]].name
+    share, name = worst[0], case.layers[worst[1]].name
     return Finding(
         "dead_relus",
-        "critical" if shares[worst] > 0.9 else "warning",
-        f"{shares[worst]:.0%} of the units that feed '{name}' are zero for every record: they have "
+        "critical" if share > 0.9 else "warning",
+        f"{share:.0%} of the units that feed '{name}' are zero for every record: they have "
         "no gradient and cannot come back.",
-        (Evidence(f"share of dead units before '{name}'", shares[worst], f"> {DEAD:g}"),),
+        (Evidence(f"share of dead units before '{name}'", share, f"> {DEAD:g}"),),
         "Start with biases at 0 and He's initialization, lower the learning rate, or use leaky "
         "ReLU.",
         "O14",
@@ -38,21 +40,22 @@ def saturated_units(case: Case) -> Finding | None:
     """Sigmoid or tanh units that sit where their derivative is almost zero."""
     places = hidden_fed(case, "sigmoid", "tanh", "")
     rows = case.column("fed_saturated")
-    if not places or not rows:
+    if not rows:
         return None
-    shares = [max(rows[0][i], rows[-1][i]) for i in places]
-    worst = max(range(len(places)), key=lambda i: shares[i])
-    if shares[worst] < SATURATED:
+    ends = [known([rows[0][i], rows[-1][i]]) for i in places]
+    worst = worst_of([max(values, default=math.nan) for values in ends], places)
+    if worst is None or worst[0] < SATURATED:
         return None
-    name = case.layers[places[worst]].name
+    share, name = worst[0], case.layers[worst[1]].name
+    first = middle([rows[0][worst[1]]])
     return Finding(
         "saturated_units",
         "warning",
-        f"{shares[worst]:.0%} of the activations that feed '{name}' lie where the derivative is "
+        f"{share:.0%} of the activations that feed '{name}' lie where the derivative is "
         "almost zero.",
         (
-            Evidence(f"share saturated before '{name}', first step", rows[0][places[worst]], ""),
-            Evidence(f"share saturated before '{name}'", shares[worst], f"> {SATURATED:g}"),
+            Evidence(f"share saturated before '{name}', first step", first, ""),
+            Evidence(f"share saturated before '{name}'", share, f"> {SATURATED:g}"),
         ),
         "Start from Xavier's initialization, scale the inputs, or use ReLU.",
         "O2",
