@@ -12,6 +12,7 @@ from nnatomy.diagnose.checks.steps import (
     ENOUGH_UPDATES,
     FEW_UPDATES,
     FIRST_UPDATE,
+    HALF,
     LARGE_UPDATE,
     SMALL_UPDATE,
     learning_rate_too_high,
@@ -80,6 +81,26 @@ def test_limits(check: str, beyond: Any, within: Any) -> None:
 def test_a_loss_that_was_high_from_the_start_did_not_rise() -> None:
     assert learning_rate_too_high(spoiled(end=2.0)) is not None
     assert learning_rate_too_high(spoiled(end=2.0, first={"loss": 2.5})) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "severity"),
+    [
+        (every(0.5), "warning"),
+        (every(0.5, end=HALF - E), "warning"),
+        (every(0.5, end=HALF + E), "critical"),
+        (every(0.5, facts={"chance_loss": None}), "warning"),
+        (every(0.5, facts={"chance_loss": None}, end=1.0 + E), "critical"),
+        (every(0.5, facts={"chance_loss": None}, end=1.0), "warning"),
+        (every(0.5, end=0.9, first={"loss": 1e9}, facts={"chance_loss": 1e9}), "warning"),
+        (every(0.5, failure="it began in layer 'mid'"), "critical"),
+        ({"end": 1.6}, "critical"),
+    ],
+)
+def test_it_is_critical_where_the_loss_shows_it(case: dict[str, Any], severity: str) -> None:
+    finding = learning_rate_too_high(spoiled(**case))
+    assert finding is not None
+    assert finding.severity == severity
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -29,12 +29,17 @@ LARGE_UPDATE = 0.3
 SMALL_UPDATE = 2e-3
 """The same, of the largest step measured."""
 ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
+HALF = 0.5
+"""Share of the guessing loss gone, below which large steps have done harm."""
 FEW_UPDATES = 100
 ENOUGH_UPDATES = 20
 
 
 def learning_rate_too_high(case: Case) -> Finding | None:
-    """Steps so large that the loss rises, jumps or ends where it cannot be left."""
+    """Steps so large that the loss rises, jumps or ends where it cannot be left.
+
+    Critical where the loss shows it; a warning where only the size of the updates speaks.
+    """
     kind = "adaptive" if setting(case, "optimizer") in ADAPTIVE else "plain"
     first, usual = first_update(case), max(known(update_ratios(case)), default=0.0)
     chance, end = fact(case, "chance_loss"), end_loss(case)
@@ -51,9 +56,10 @@ def learning_rate_too_high(case: Case) -> Finding | None:
     ]
     if not evidence:
         return None
+    shown = bool(case.failure) or end > start_loss(case) or learned(case) < HALF
     return Finding(
         "learning_rate_too_high",
-        "critical",
+        "critical" if shown else "warning",
         f"The steps are too large: {evidence[0].what} is {evidence[0].value:.2g}.",
         tuple(evidence),
         "Lower the learning rate by a factor of ten or more (lr=auto searches one), or clip "
