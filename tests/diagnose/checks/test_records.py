@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -89,6 +90,8 @@ def noise(*, steps: int = 400, units: int = NARROW + 1, **changes: Any) -> dict[
         values(last="sigmoid", low=0.1, target_low=0.05 + E),
     ),
     ("unshuffled", in_order(SORTED), in_order(SORTED - E)),
+    ("unshuffled", in_order(SORTED), in_order(math.nan)),
+    ("unshuffled", order(1.0), {**order(1.0), **facts(majority=None)}),
     ("unshuffled", in_order(SORTED), in_order(SORTED, batch=640)),
     ("unshuffled", order(0.8 + E), order(0.8 - E)),
     ("unshuffled", order(1.0, 8), order(1.0, 7)),

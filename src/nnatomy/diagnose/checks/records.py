@@ -19,6 +19,8 @@ TOLD, ABOVE_CHANCE = 0.985, 0.95
 SORTED = 0.5
 NARROW = 4
 """Units of a layer up to which a network may be too small to be sure of anything."""
+FEWEST_ERRORS, FEWEST_RECORDS = 15, 150
+"""From which on labels may be called wrong."""
 BLIND = 0.68
 """Area under the curve by which confidence tells right answers from wrong ones."""
 
@@ -140,10 +142,10 @@ def unshuffled(case: Case) -> Finding | None:
         full = [row for row in case.rows if (row.get("batch") or 0) >= 0.9 * batch]
         shares = known([row.get("target_share") for row in full])
         limit = fact(case, "majority") + 0.4
-        if len(shares) < 5 or batch < 8 or middle(shares) < limit:
+        if len(shares) < 5 or batch < 8 or not middle(shares) >= limit:
             return None
         evidence = Evidence("share of one class in a batch", middle(shares), f">= {limit:.2g}")
-    elif fact(case, "sorted") < SORTED:
+    elif not fact(case, "sorted") >= SORTED:
         return None
     else:
         likeness = fact(case, "sorted")
@@ -165,10 +167,10 @@ def label_noise(case: Case) -> Finding | None:
     neighbors = fact(case, "neighbor_score")
     if any(layer.units <= NARROW for layer in case.layers[:-1]):
         return None
-    if not (confidence < BLIND and errors >= 15 and neighbors < 0.85):
+    if not (confidence < BLIND and errors >= FEWEST_ERRORS and neighbors < 0.85):
         return None
     guessing = fact(case, "balanced") < 1 / max(1.0, fact(case, "classes")) + 0.05
-    if guessing or fact(case, "records") < 150 or (setting(case, "steps") or 0) < 100:
+    if guessing or fact(case, "records") < FEWEST_RECORDS or (setting(case, "steps") or 0) < 100:
         return None  # nothing learned, or too little to tell
     return Finding(
         "label_noise",
