@@ -7,6 +7,7 @@ from dataclasses import replace
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.checks.catalog import CHECKS
 from nnatomy.diagnose.finding import Finding
+from nnatomy.diagnose.signs import known
 
 _STEPS = {"learning_rate_too_high", "learning_rate_too_low", "batch_too_small", "batch_too_large"}
 _UNITS = {"dead_relus", "saturated_units", "vanishing_gradients", "exploding_gradients"}
@@ -48,7 +49,8 @@ def findings_of(case: Case) -> list[Finding]:
 
     Returns:
         The findings in the order of the catalog, which puts causes before what they bring about;
-        each names the check behind it. An empty list for a healthy run.
+        each names the check behind it. Notes come last and explain nothing. An empty list for a
+        healthy run.
     """
     found = [finding for check in CHECKS.values() if (finding := check.find(case)) is not None]
     found = sorted(found, key=lambda finding: _rank(finding, case))
@@ -58,6 +60,8 @@ def findings_of(case: Case) -> list[Finding]:
 
 def _rank(finding: Finding, case: Case) -> int:
     """Causes first; a NaN that was not in the records comes from something else."""
+    if finding.severity == "note":
+        return len(CHECKS) + 1
     if finding.check == "non_finite" and not case.facts.get("not_finite"):
         return len(CHECKS)
     if finding.check in ("dead_relus", "saturated_units") and not _from_the_start(finding, case):
@@ -69,10 +73,12 @@ def _from_the_start(finding: Finding, case: Case) -> bool:
     """Whether units were dead or saturated before anything was learned."""
     name = {"dead_relus": "fed_dead", "saturated_units": "fed_saturated"}[finding.check]
     rows = case.column(name)
-    return bool(rows) and max(rows[0][1:], default=0.0) > 0.4
+    return bool(rows) and max(known(rows[0][1:]), default=0.0) > 0.4
 
 
 def _cause(finding: Finding, before: list[Finding]) -> str:
     """The first of the findings before it that explains it; itself where none does."""
-    behind = [f.check for f in before if finding.check in EXPLAINS[f.check]]
+    behind = [
+        f.check for f in before if finding.check in EXPLAINS[f.check] and f.severity != "note"
+    ]
     return behind[0] if behind else finding.check

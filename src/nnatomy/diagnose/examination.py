@@ -50,6 +50,8 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
     classes = not targets.is_floating_point()
     if inputs.is_floating_point():  # numbers of words have no scale
         facts |= _scales(rows, images=inputs.dim() >= 3)
+    else:
+        facts["words"] = True
     wrong = ~np.isfinite(rows).all(1)
     wrong |= ~np.isfinite(targets.double().reshape(len(targets), -1).numpy()).all(1)
     if wrong.any():

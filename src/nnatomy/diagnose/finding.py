@@ -61,4 +61,5 @@ class Finding:
 
     def __str__(self) -> str:
         behind = "" if self.cause in ("", self.check) else f" (behind it: {self.cause})"
-        return f"{self.check}{behind}: {self.symptom} {self.remedy}"
+        meant = " (a note: it may be meant)" if self.severity == "note" else ""
+        return f"{self.check}{behind}{meant}: {self.symptom} {self.remedy}"

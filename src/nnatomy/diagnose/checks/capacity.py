@@ -12,6 +12,10 @@ KNOWN_BY_HEART = {"classification": 0.99, "regression": 0.9}
 """Share of the guessing loss that is gone on the training records."""
 LITTLE = 0.7
 """Share of the guessing loss gone that a layer of one or two units hardly passes."""
+NARROWEST = 4
+"""Units of a hidden layer up to which a network may be too small."""
+LEAST_PENALTY, LEAST_DROPOUT = 0.02, 0.6
+"""λ / records a step, and the rate, from which on they may hold a network back."""
 SHORT = 0.1
 """How far the training score stays below what nearest neighbors or trees reach on records that
 they have not seen."""
@@ -56,7 +60,7 @@ def too_little_capacity(case: Case) -> Finding | None:
     narrow = min(layer.units for layer in case.layers[:-1])
     short = _below_reference(case)
     hardly = narrow <= 2 and learned(case) < LITTLE
-    if not (narrow <= 4 and (short > SHORT or hardly)):
+    if not (narrow <= NARROWEST and (short > SHORT or hardly)):
         return None
     if over_regularized(case) is not None:
         return None
@@ -70,29 +74,36 @@ def too_little_capacity(case: Case) -> Finding | None:
         (
             Evidence("reference score - training score", short, f"> {SHORT:g}"),
             Evidence("share of the guessing loss gone", learned(case), f"< {LITTLE:g}"),
-            Evidence("units of the narrowest hidden layer", narrow, "<= 4"),
+            Evidence("units of the narrowest hidden layer", narrow, f"<= {NARROWEST}"),
         ),
         "Use more hidden units or another layer.",
         "O6",
     )
 
 
-def over_regularized(case: Case) -> Finding | None:
-    """Penalties or dropout keep the network from fitting even its training records."""
-    rates = case.structure.get("dropout", ())
+def penalty(case: Case) -> float:
+    """The strongest penalty on weights: λ / records a step."""
     batch = setting(case, "batch_size") or 1
     l2, l1 = (float(setting(case, name) or 0.0) / batch for name in ("l2", "l1"))
-    strongest = max(rates, default=0.0)
     decoupled = setting(case, "optimizer") == "adamw"  # there it is a share of the step
     decay = 0.0 if decoupled else float(setting(case, "weight_decay") or 0.0)
-    if strongest < 0.6 and max(l2, l1, decay) < 0.02:
+    return max(l2, l1, decay)
+
+
+def strongest_dropout(case: Case) -> float:
+    """The highest rate of dropout."""
+    return max(case.structure.get("dropout", ()), default=0.0)
+
+
+def over_regularized(case: Case) -> Finding | None:
+    """Penalties or dropout keep the network from fitting even its training records."""
+    strongest, held = strongest_dropout(case), penalty(case)
+    if strongest < LEAST_DROPOUT and held < LEAST_PENALTY:
         return None
     gained, short = learned(case), _below_reference(case)
     if not (gained < 0.7 or short > 0.03):
         return None
-    what = (
-        f"dropout {strongest:g}" if strongest >= 0.6 else f"a penalty of {max(l2, l1, decay):.2g} w"
-    )
+    what = f"dropout {strongest:g}" if strongest >= LEAST_DROPOUT else f"a penalty of {held:.2g} w"
     return Finding(
         "over_regularized",
         "warning",
@@ -100,8 +111,8 @@ def over_regularized(case: Case) -> Finding | None:
         "the training records themselves.",
         (
             Evidence("share of the guessing loss that is gone", gained, "< 0.7"),
-            Evidence("highest dropout rate", strongest, ">= 0.6"),
-            Evidence("penalty λ / records a step", max(l2, l1, decay), ">= 0.02"),
+            Evidence("highest dropout rate", strongest, f">= {LEAST_DROPOUT:g}"),
+            Evidence("penalty λ / records a step", held, f">= {LEAST_PENALTY:g}"),
         ),
         "Lower l1, l2 or dropout by a factor of ten.",
         "P5",

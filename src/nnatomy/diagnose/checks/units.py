@@ -79,29 +79,3 @@ def symmetric_start(case: Case) -> Finding | None:
         "Draw the initial weights at random: init=he_normal for ReLU, xavier_normal for tanh.",
         "P1",
     )
-
-
-def frozen_parameters(case: Case) -> Finding | None:
-    """Weights that never change: not trained, or not connected to the loss."""
-    frozen = list(case.structure.get("frozen", ()))
-    still = []
-    gradients, updates = case.column("gradient"), case.column("update")
-    for i, layer in enumerate(case.layers):
-        moved = any(row[i] > 0 for row in updates)
-        pulled = any(row[i] > 0 for row in gradients)
-        if updates and not moved and not pulled and f"{layer.name}.weight" not in frozen:
-            still.append(layer.name)
-    if not frozen and len(still) == len(case.layers):
-        return None  # the loss has no gradient at all: another illness
-    if not (frozen or still):
-        return None
-    named = (frozen or still)[:3]
-    what = "are not trained" if frozen else "get no gradient: nothing connects them to the loss"
-    return Finding(
-        "frozen_parameters",
-        "warning",
-        f"Weights that never change: {', '.join(named)} {what}.",
-        (Evidence("parameters or layers without a change", len(frozen or still), "> 0"),),
-        "Set requires_grad of the parameters, or connect the layer, unless it is meant so.",
-        "O10",
-    )
