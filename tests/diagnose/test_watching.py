@@ -301,7 +301,7 @@ def test_guessing_is_judged_by_the_loss_in_use() -> None:
         assert binary["task"] == "classification"
         assert 0 <= binary["train_score"] <= 1
     assert facts(nn.MSELoss(reduction="sum"), values, 2)["chance_loss"] is None
-    assert facts(nn.L1Loss(), values, 2)["chance_loss"] is None
+    assert facts(nn.SoftMarginLoss(), values.sign(), 2)["chance_loss"] is None
 
 
 def test_sequences_with_the_time_first_tell_the_size_of_the_batch() -> None:

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nnatomy.diagnose.examination import answers_facts
+from nnatomy.diagnose.guessing import VALUES
 from nnatomy.training.objectives import objective_named
+
+_BINARY = ("binary_cross_entropy", "binary_probability")
 
 
 def finite(value: Any) -> bool:
@@ -44,12 +47,15 @@ def without_copies(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tens
 
 
 def as_classes(targets: Tensor, objective: str) -> Tensor:
-    """Class numbers, where answers are written as 0.0 and 1.0 or as probabilities."""
+    """Class numbers, where answers are written as 0.0 and 1.0 or as probabilities.
+
+    Whole numbers that a loss of differences or counts is given are values and no classes.
+    """
     if not targets.is_floating_point():
-        return targets
+        return targets.float() if objective in VALUES else targets
     if not finite(targets):
         return targets.float()
-    if objective == "binary_cross_entropy" and targets[0].numel() == 1:
+    if objective in _BINARY and targets[0].numel() == 1:
         return (targets.reshape(-1) > 0.5).long()
     if objective == "cross_entropy" and targets.dim() == 2:
         return targets.argmax(1)
@@ -63,6 +69,8 @@ def answered_facts(which: str, outputs: Tensor, targets: Tensor, objective: str)
     classes = not targets.is_floating_point()
     if outputs.dim() != 2 or targets.dim() > (1 if classes else 2) or not len(targets):
         return {}
+    if objective == "binary_probability":
+        outputs, objective = outputs.float().logit(1e-6), "binary_cross_entropy"
     several = objective == "binary_cross_entropy" and outputs.shape[1] > 1
     if several or (not classes and targets.numel() != outputs.numel()):
         return {}

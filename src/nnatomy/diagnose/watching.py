@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,7 @@ from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.examination import examine_records
 from nnatomy.diagnose.finding import Finding
+from nnatomy.diagnose.guessing import loss_of_guessing, objective_of
 from nnatomy.diagnose.listening import Hook
 from nnatomy.diagnose.measure import dense
 from nnatomy.diagnose.pairs import (
@@ -28,18 +29,10 @@ from nnatomy.diagnose.pairs import (
     without_copies,
 )
 from nnatomy.diagnose.probe import Measuring
+from nnatomy.diagnose.reach import Reach
+from nnatomy.diagnose.unjudged import unjudged
 from nnatomy.errors import SettingError
 
-_OBJECTIVES: dict[str, str] = {
-    "CrossEntropyLoss": "cross_entropy",
-    "cross_entropy": "cross_entropy",
-    "NLLLoss": "nll",
-    "nll_loss": "nll",
-    "BCEWithLogitsLoss": "binary_cross_entropy",
-    "binary_cross_entropy_with_logits": "binary_cross_entropy",
-    "MSELoss": "squared",
-    "mse_loss": "squared",
-}
 _KEPT, _KEPT_VALUES = 2000, 1 << 24
 """Records that are kept to look at, and input values of them together."""
 
@@ -58,8 +51,8 @@ def watch(
     Args:
         network: Any module.
         optimizer: What updates it; tells the learning rate and which parameters it knows.
-        loss: The loss module, whose inputs tell outputs and targets, or a loss function, of which
-            only the name is read.
+        loss: The loss module, whose inputs tell outputs and targets, or a loss function, for which
+            `step` is told them.
         every: Steps between measurements.
 
     Example:
@@ -110,6 +103,7 @@ class Doctor:
         self._answers: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "valid": []}
         self._losses: list[float] = []
         self._batch, self._mismatch = 0, ""
+        self._reach, self._looked = Reach(network, optimizer), False
 
     def __enter__(self) -> Doctor:
         if isinstance(self._loss, nn.Module):
@@ -132,20 +126,33 @@ class Doctor:
             handle.remove()
         self._handles, self._passed = [], (None, None)
 
-    def step(self, loss: Tensor | float) -> None:
+    def step(
+        self,
+        loss: Tensor | float,
+        *,
+        outputs: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> None:
         """Tell of a weight update.
 
         Args:
             loss: Of its batch, before the update.
+            outputs: What the loss was given; only needed where it is no module, which is listened
+                to, but a function.
+            targets: The same.
         """
         value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
         if self.failure or not self._handles:  # broken off, or not watching any more
             return
+        if outputs is not None and targets is not None:
+            self._judged(None, (outputs, targets), {}, None)
         if not math.isfinite(value):
             place = self._place or self._origin()
             self.failure = f"the loss is {value} at step {self.steps + 1}; it began in {place}"
             return
-        self.steps, self._place = self.steps + 1, ""
+        if not self._looked:
+            self._reach.look()
+        self.steps, self._place, self._looked = self.steps + 1, "", False
         self._losses.append(value)
         due = self.steps == 1 or self.steps % self.every == 0
         if due:
@@ -184,6 +191,10 @@ class Doctor:
             raise SettingError("nothing was measured: call doctor.step(loss) after each update")
         return findings_of(self.case())
 
+    def not_judged(self) -> dict[str, tuple[str, ...]]:
+        """The checks that could not say anything, each with what was missing."""
+        return unjudged(self.case())
+
     def case(self) -> Case:
         """Everything that was measured."""
         history = self.history or self._epochs()
@@ -198,7 +209,7 @@ class Doctor:
         )
 
     def _judged(
-        self, _module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], _output: Any
+        self, _module: object, inputs: tuple[Any, ...], named: dict[str, Any], _output: Any
     ) -> None:
         given = (*inputs, *(named[name] for name in ("input", "target") if name in named))
         tensors = [value.detach() for value in given if isinstance(value, Tensor)]
@@ -214,7 +225,8 @@ class Doctor:
     def _about_to_step(self, *_arguments: Any) -> None:
         if not (self._place or finite(self._passed[1])):
             self._place = self._origin()  # the update is about to spread it over all weights
-        self._gradient, self._norms = None, {}
+        self._reach.look()
+        self._gradient, self._norms, self._looked = None, {}, True
         if self._measuring.listener.listens or (self.steps + 2) % self.every == 0:
             self._gradient = self._flat_gradient()
             self._norms = self._measuring.gradient_norms()
@@ -239,6 +251,8 @@ class Doctor:
             gradient, targets, gradients=self._norms, first=self.steps == 1
         )
         norm = None if gradient is None else gradient.norm().item()
+        if not norm:
+            row["gradient"] = None  # cleared already, before anybody could read it
         head = {"step": self.steps, "epoch": len(self.history), "loss": value, "norm": norm}
         self.rows.append(head | {"lr": self._rate()} | row)
         if heard or targets is not None:  # sequences may come with the time first
@@ -279,58 +293,49 @@ class Doctor:
         ]
 
     def _rate(self) -> float | None:
-        return None if self.optimizer is None else float(self.optimizer.param_groups[0]["lr"])
+        rate = None if self.optimizer is None else self.optimizer.param_groups[0].get("lr")
+        return None if rate is None else float(rate)
 
     def _structure(self) -> dict[str, Any]:
         structure = describe_structure(self.network)
         structure["mismatch"] = self._mismatch
-        if self.optimizer is not None:
-            known = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
-            own = self.network.named_parameters()
-            structure["frozen"] = [
-                name for name, p in own if not p.requires_grad or id(p) not in known
-            ]
+        untrained = self._reach.untrained(self._called())
+        structure["untrained"] = untrained
+        structure["frozen"] = None if untrained is None else list(untrained)
         return structure
+
+    def _called(self) -> set[str]:
+        """The weighted layers that were heard at any of the steps measured."""
+        rows = [row["fed_mean"] for row in self.rows if "fed_mean" in row]
+        names = (layer.name for layer in self._measuring.layers)
+        return {name for i, name in enumerate(names) if any(row[i] is not None for row in rows)}
 
     def _settings(self) -> dict[str, Any]:
         group = self.optimizer.param_groups[0] if self.optimizer is not None else {}
         return {
             "optimizer": type(self.optimizer).__name__.lower() if self.optimizer else None,
             "lr": self._rate(),
-            "weight_decay": group.get("weight_decay"),
+            "weight_decay": group.get("weight_decay", 0) if group else None,
             "batch_size": self._batch or None,
             "shuffle": None,
             "steps": self.steps,
         }
 
     def _facts(self) -> dict[str, Any]:
-        name = (
-            type(self._loss).__name__
-            if isinstance(self._loss, nn.Module)
-            else (getattr(self._loss, "__name__", ""))
-        )
-        objective = _OBJECTIVES.get(name, name)
+        objective = objective_of(self._loss)
         facts: dict[str, Any] = {"objective": objective}
         if self._seen and alike(self._seen):
-            inputs, targets = without_copies(self._seen)
-            targets = as_classes(targets, objective)
+            inputs, given = without_copies(self._seen)
+            targets = as_classes(given, objective)
             facts |= examine_records(TensorSamples(inputs, targets), objective)
-            facts["chance_loss"] = self._chance_loss(facts, targets)
+            costs = loss_of_guessing(self._loss, given, self._answers["train"][-1][0])
+            facts["chance_loss"], facts["perfect_loss"] = costs or (None, None)
         for which, pairs in self._answers.items():
             if pairs and alike(pairs):
                 outputs, targets = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
                 facts |= answered_facts(which, outputs, as_classes(targets, objective), objective)
         facts["sorted"] = None  # the order of the records is not known
         return facts
-
-    def _chance_loss(self, facts: Mapping[str, Any], targets: Tensor) -> float | None:
-        """What guessing costs by the loss in use; None where that is not known."""
-        if getattr(self._loss, "reduction", "mean") != "mean":
-            return None
-        if facts["objective"] == "squared":  # torch's is the mean over all, without a half
-            return targets.double().var(0, correction=0).mean().item()
-        known = facts["objective"] in ("cross_entropy", "nll", "binary_cross_entropy")
-        return facts.get("chance_loss") if known else None
 
 
 def diagnose(
@@ -354,10 +359,12 @@ def diagnose(
     with watch(network, optimizer=optimizer, loss=loss, every=every) as doctor:
         for inputs, targets in batches:
             optimizer.zero_grad()
-            value = loss(network(inputs), targets)
+            outputs = network(inputs)
+            value = loss(outputs, targets)
             value.backward()
             optimizer.step()
-            doctor.step(value)
+            told = {} if isinstance(loss, nn.Module) else {"outputs": outputs, "targets": targets}
+            doctor.step(value, **told)
             if doctor.failure:
                 break
     return doctor.findings()
