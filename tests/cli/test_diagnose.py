@@ -18,7 +18,10 @@ def findings(server: Server, folder: Path) -> list[dict]:
     code, out, err = server.run("diagnose", folder, "--json")
     assert (code, err) == (0, "")
     content = json.loads(out)
-    assert set(content) == {"findings"}
+    assert set(content) == {"findings", "not_judged"}
+    assert (
+        content["not_judged"] == json.loads((folder / "diagnosis.json").read_text())["not_judged"]
+    )
     for finding in content["findings"]:
         assert set(finding) == KEYS
         assert all(set(proof) == EVIDENCE for proof in finding["evidence"])
@@ -35,6 +38,33 @@ def test_a_healthy_run(server: Server, tmp_path: Path) -> None:
     assert code == 0
     assert out.startswith("no findings: 22 checks, ")
     assert out.endswith(" of 400 steps\n")
+    assert "not judged" not in out
+
+
+def test_what_was_not_judged(server: Server, tmp_path: Path) -> None:
+    frame = measurements(60)
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    out = tmp_path / "run"
+    words = ("--epochs", 2, "--quiet", "--out", out)
+    assert server.run("train", tmp_path / "data.csv", "--target", "grade", *words).code == 0
+    diagnosis = json.loads((out / "diagnosis.json").read_text())
+    for row in diagnosis["case"]["history"]:
+        row["valid_loss"] = None
+    del diagnosis["case"]["facts"]["valid_score"]
+    (out / "diagnosis.json").write_text(json.dumps(diagnosis))
+    shown = json.loads(server.run("diagnose", out, "--json").out)["not_judged"]
+    assert shown["overfitting"] == ["validation records"]
+    assert "overfitting (no validation records)" in server.run("diagnose", out).out.splitlines()[-1]
+
+
+def test_a_note(server: Server, tmp_path: Path) -> None:
+    assert server.run("train", "iris", "--quiet", "--out", tmp_path).code == 0
+    diagnosis = json.loads((tmp_path / "diagnosis.json").read_text())
+    diagnosis["case"]["structure"]["untrained"] = {"0.weight": "requires_grad"}
+    (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis))
+    first, second, *_ = server.run("diagnose", tmp_path).out.splitlines()
+    assert first.startswith("no findings: ")
+    assert second == "note: frozen_parameters"
 
 
 def test_a_learning_rate_that_is_too_high(server: Server, tmp_path: Path) -> None:

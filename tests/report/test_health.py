@@ -164,6 +164,40 @@ def test_a_healthy_training_says_so_in_a_sentence():
     assert not any(isinstance(block, Listing | Table) for block in blocks)
 
 
+def test_notes_are_counted_on_their_own():
+    note = {**FINDING, "severity": "note", "cause": "dead_relus"}
+    lead, listing, *_ = health_blocks({"health": health_of(diagnosis_of(findings=[note]))})
+    assert lead.text.startswith("No findings: ")
+    assert lead.text.endswith(" 1 note on what may be meant.")
+    assert listing.items[0][0] == "note: dead relus"
+    lead, *_ = health_blocks({"health": health_of(diagnosis_of(findings=[FINDING, note, note]))})
+    assert lead.text == (
+        "1 finding on this training, from 4 measurements; causes first, then 2 notes on what may "
+        "be meant."
+    )
+
+
+def test_what_was_not_judged_is_said():
+    lacking = {"dead_relus": ["activations"], "<b>": ["x", "y"]}
+    health = health_of({**diagnosis_of(findings=()), "not_judged": lacking})
+    assert Paragraph("Not judged: dead relus (no activations), <b> (no x, no y).", "note") in (
+        health_blocks({"health": health})
+    )
+    blocks = health_blocks({"health": health_of(diagnosis_of())})
+    assert not any(isinstance(b, Paragraph) and b.role == "note" for b in blocks)
+
+
+def test_a_layer_that_is_not_called_leaves_a_gap():
+    diagnosis = diagnosis_of()
+    for row in diagnosis["case"]["rows"]:
+        row["fed_dead"][1] = None
+    health = health_of(diagnosis)
+    assert health["measured"]["dead"][0]["values"] == [None] * 4
+    words = texts(health_figure(health))
+    assert "layer.2 0.25" in words
+    assert "layer.1 0.25" not in words
+
+
 def test_the_section_stands_between_curves_and_results_where_it_was_measured(digits, tmp_path):
     facts = {**digits[0], "health": health_of(diagnosis_of())}
     document = build_document(facts)

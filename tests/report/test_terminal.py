@@ -128,6 +128,15 @@ def test_hostile_text_cannot_drive_the_terminal(hostile):
     assert "[red]" in text
 
 
+def test_a_note_on_the_training_is_called_so(digits):
+    found = {"check": "frozen_parameters", "symptom": "Weights that are not trained."}
+    given = [{**found, "severity": "warning"}, {**found, "severity": "note"}]
+    facts = {**digits[0], "result": {**digits[0]["result"], "findings": given}}
+    lines = [" ".join(row.split()) for row in printed(facts, io.StringIO(), width=120).splitlines()]
+    assert "finding warning: frozen_parameters: Weights that are not trained." in lines
+    assert "note frozen_parameters: Weights that are not trained." in lines
+
+
 def test_a_stream_of_another_encoding_is_no_obstacle(houses):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     print_terminal(houses[0], Console(file=stream, width=120))

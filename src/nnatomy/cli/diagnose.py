@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnatomy.cli.output import print_json
-from nnatomy.report.wording import line, number, plural
+from nnatomy.report.wording import lacking_words, line, number, plural
 
 if TYPE_CHECKING:
     from nnatomy.diagnose.case import Case
@@ -24,21 +24,26 @@ def command(
     """Say what is wrong with a training run, with evidence and remedy; causes first."""
     from nnatomy.diagnose.checks.catalog import CHECKS
     from nnatomy.diagnose.diagnosis import findings_of
+    from nnatomy.diagnose.unjudged import unjudged
     from nnatomy.jobs.diagnosis import read_case
     from nnatomy.training.atomic import spell_non_finite
 
     case = read_case(run)
     findings = findings_of(case)
+    lacking = unjudged(case)
     if as_json:
-        print_json({"findings": spell_non_finite([finding.to_json() for finding in findings])})
+        found = spell_non_finite([finding.to_json() for finding in findings])
+        print_json({"findings": found, "not_judged": lacking})
         return
     if case.failure:
         print(f"training broke off: {_words(case.failure)}")
-    if not findings:
+    if all(finding.severity == "note" for finding in findings):
         looked = f"{len(CHECKS)} checks, {plural(len(case.rows), 'measurement')}"
         print(f"no findings: {looked} of {plural(_steps(case), 'step')}")
     for finding in findings:
         _print_finding(finding)
+    if lacking:
+        print(f"not judged: {lacking_words(lacking)}")
 
 
 def _steps(case: Case) -> int:

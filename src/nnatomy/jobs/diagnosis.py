@@ -10,6 +10,7 @@ from typing import Any
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
+from nnatomy.diagnose.unjudged import unjudged
 from nnatomy.errors import IntegrityError, RunError
 from nnatomy.training.atomic import (
     file_error,
@@ -39,11 +40,14 @@ def diagnosis_of(case: Case) -> dict[str, Any]:
         case: Its record.
 
     Returns:
-        The case with everything that was measured, and the findings on it; NaN and infinities are
-        texts.
+        The case with everything that was measured, the findings on it, and by check what was
+        missing to judge it; NaN and infinities are texts.
     """
     findings = [finding.to_json() for finding in findings_of(case)]
-    content: dict[str, Any] = spell_non_finite({"case": case.to_json(), "findings": findings})
+    lacking = {check: list(words) for check, words in unjudged(case).items()}
+    content: dict[str, Any] = spell_non_finite(
+        {"case": case.to_json(), "findings": findings, "not_judged": lacking}
+    )
     return content
 
 

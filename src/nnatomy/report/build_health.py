@@ -8,7 +8,7 @@ from typing import Any
 from nnatomy.report.document import Block, Listing, Paragraph, Table
 from nnatomy.report.facts import Facts
 from nnatomy.report.figures_health import health_figure
-from nnatomy.report.wording import line, number, plural
+from nnatomy.report.wording import lacking_words, line, number, plural
 
 
 def health_blocks(facts: Facts) -> list[Block]:
@@ -17,14 +17,23 @@ def health_blocks(facts: Facts) -> list[Block]:
     found: Sequence[Mapping[str, Any]] = health.get("findings") or []
     looks = plural(health.get("looks") or 0, "measurement")
     blocks: list[Block] = []
-    if not found:
+    notes = sum(entry.get("severity") == "note" for entry in found)
+    if len(found) == notes:
         words = f"No findings: no check of this training, on {looks}, raised anything."
+        if notes:
+            words += f" {plural(notes, 'note')} on what may be meant."
         blocks.append(Paragraph(words))
     else:
-        words = f"{plural(len(found), 'finding')} on this training, from {looks}; causes first."
-        blocks += [Paragraph(words), Listing(tuple(_item(entry) for entry in found))]
+        words = f"{plural(len(found) - notes, 'finding')} on this training, from {looks}; causes "
+        words += f"first, then {plural(notes, 'note')} on what may be meant." if notes else "first."
+        blocks.append(Paragraph(words))
+    if found:
+        blocks.append(Listing(tuple(_item(entry) for entry in found)))
         if table := _evidence_table(found):
             blocks.append(table)
+    if lacking := health.get("not_judged"):
+        named = {check_name(check): words for check, words in lacking.items()}
+        blocks.append(Paragraph(f"Not judged: {lacking_words(named)}.", "note"))
     if table := _attempts_table(health.get("attempts") or []):
         blocks.append(table)
     figure = health_figure(health)

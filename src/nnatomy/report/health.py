@@ -21,10 +21,11 @@ def health_of(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
         diagnosis: The file's content.
 
     Returns:
-        findings and attempts: as in the file; looks: how often the run was measured; layer_count;
-        and measured: the steps, and by quantity a list of the layers drawn (name, values by step):
-        ratio (‖Δw‖ / ‖w‖ of a step), gradient (‖∂J/∂W‖), dead and saturated (shares of what a
-        layer is fed by ReLU, and by sigmoid or tanh units). A value that is not known is None.
+        findings, not_judged and attempts: as in the file; looks: how often the run was measured;
+        layer_count; and measured: the steps, and by quantity a list of the layers drawn (name,
+        values by step): ratio (‖Δw‖ / ‖w‖ of a step), gradient (‖∂J/∂W‖), dead and saturated
+        (shares of what a layer is fed by ReLU, and by sigmoid or tanh units). A value that is not
+        known is None.
     """
     case = diagnosis.get("case") or {}
     rows: Sequence[Mapping[str, Any]] = case.get("rows") or []
@@ -42,6 +43,7 @@ def health_of(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "findings": list(diagnosis.get("findings") or []),
+        "not_judged": dict(diagnosis.get("not_judged") or {}),
         "attempts": list(diagnosis.get("attempts") or []),
         "looks": len(rows),
         "layer_count": len(layers),

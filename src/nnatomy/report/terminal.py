@@ -152,8 +152,10 @@ def _health(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     findings = result.get("findings") or []
     lines = []
     for entry in findings:
-        words = f"{entry.get('severity')}: {entry.get('check')}: {entry.get('symptom')}"
-        lines.append(("finding", line(words, 400)))
+        meant = entry.get("severity") == "note"
+        severity = "" if meant else f"{entry.get('severity')}: "
+        words = f"{severity}{entry.get('check')}: {entry.get('symptom')}"
+        lines.append(("note" if meant else "finding", line(words, 400)))
     for attempt in result.get("healing") or []:
         if attempt.get("kept"):
             words = f"{attempt['remedy']} against {attempt['check']}: validation score "

@@ -167,3 +167,13 @@ def metric_in_full(key: str, entry: Mapping[str, Any]) -> str:
     interval = metric_interval(key, entry)
     value = metric_value(key, entry.get("value"))
     return f"{value} ({interval})" if interval else value
+
+
+def lacking_words(lacking: Mapping[str, Sequence[object]]) -> str:
+    """Checks that could say nothing, each with what was missing, in a line.
+
+    >>> lacking_words({"overfitting": ["validation records"]})
+    'overfitting (no validation records)'
+    """
+    each = (f"{check} ({', '.join(f'no {w}' for w in words)})" for check, words in lacking.items())
+    return line(", ".join(each), 2000)
