@@ -36,7 +36,7 @@ ILL: dict[str, dict[str, Any]] = {
     "batch_too_large": {"settings": {"batch_size": 320, "steps": 40}, "end": 0.9},
     "label_noise": {"facts": {"confidence_auc": 0.5, "neighbor_score": 0.6}},
     "too_little_capacity": {"facts": {"train_score": 0.5}},
-    "overfitting": {"facts": {"valid_score": 0.5}, "end": 0.01},
+    "overfitting": {"facts": {"valid_score": 0.5}, "end": 0.001},
     "majority_collapse": {"facts": {"predicted_share": 1.0, "balanced": 0.34}},
 }
 
