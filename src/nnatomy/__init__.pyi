@@ -11,6 +11,8 @@ from .estimators.mlp import MLPRegressor as MLPRegressor
 from .estimators.perceptron import PerceptronClassifier as PerceptronClassifier
 from .jobs.compare import compare as compare
 from .jobs.comparison import Comparison as Comparison
+from .jobs.convolution import convolve as convolve
+from .jobs.convolution import pool as pool
 from .jobs.diagnosis import findings as findings
 from .jobs.evaluate import evaluate as evaluate
 from .jobs.inspection import inspect as inspect

@@ -17,6 +17,7 @@ import typer
 
 from nnatomy.cli import (
     compare,
+    convolve,
     diagnose,
     evaluate,
     inspection,
@@ -43,6 +44,11 @@ app.command("predict", short_help="Predict for new data.")(predict.command)
 app.command("inspect", short_help="Say what a model or a run is.")(inspection.command)
 app.command("diagnose", short_help="Say what is wrong with a training run.")(diagnose.command)
 app.command("report", short_help="Write or verify a run's report.")(report.command)
+app.command(
+    "convolve",
+    short_help="Show a convolution or pooling, step by step.",
+    context_settings={"ignore_unknown_options": True},  # a kernel may begin with "-1"
+)(convolve.command)
 app.command("lecture", short_help="Compute the lecture's numbers and figures.")(lecture.command)
 app.command("list", short_help="List networks, data sets and other names.")(listing.command)
 

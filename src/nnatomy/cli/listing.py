@@ -76,6 +76,15 @@ def _initializations() -> list[dict[str, Any]]:
     return [{"name": name, "about": FORMULAS[name]} for name in ["default", *INITIALIZATIONS]]
 
 
+def _kernels() -> list[dict[str, Any]]:
+    from nnatomy.nn.kernels import KERNELS
+
+    return [
+        {"name": name, "about": about, "rows": [list(row) for row in rows]}
+        for name, (about, rows) in KERNELS.items()
+    ]
+
+
 def _settings() -> list[dict[str, Any]]:
     from dataclasses import fields
 
@@ -115,6 +124,7 @@ LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "activations": _activations,
     "losses": _losses,
     "initializations": _initializations,
+    "kernels": _kernels,
     "settings": _settings,
     "checks": _checks,
 }

@@ -61,7 +61,7 @@ def read_delimited(path: Path) -> DelimitedText:
     Raises:
         DataError: The file is empty or is not text.
     """
-    text, encoding_findings = _decode(path)
+    text, encoding_findings = decode(path)
     if not text.strip():
         raise DataError(f"{path} is empty; a table needs a header line and records")
     delimiter, delimiter_findings = _delimiter(path, text)
@@ -74,7 +74,12 @@ def read_delimited(path: Path) -> DelimitedText:
     return table
 
 
-def _decode(path: Path) -> tuple[str, list[Finding]]:
+def decode(path: Path) -> tuple[str, list[Finding]]:
+    """The text of a file, and a finding where its encoding is not the expected one.
+
+    Raises:
+        DataError: The file is not text.
+    """
     raw = path.read_bytes()
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         names = ["utf-16"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 from collections.abc import Sequence
@@ -128,11 +129,23 @@ class Drawing:
         places = dict.fromkeys(f"M{_px(x)} {_px(y)}h0" for x, y in points)
         self._add("path", css, d="".join(places))
 
-    def cells(self, corners: Sequence[Point], size: float, css: str) -> None:
-        """Many equal squares in one path, given by their left upper corners."""
-        side = _px(size)
-        outline = "".join(f"M{_px(x)} {_px(y)}h{side}v{side}h-{side}z" for x, y in corners)
+    def cells(
+        self, corners: Sequence[Point], size: float, css: str, height: float | None = None
+    ) -> None:
+        """Many equal squares (or rectangles) in one path, given by their left upper corners."""
+        side, down = _px(size), _px(size if height is None else height)
+        outline = "".join(f"M{_px(x)} {_px(y)}h{side}v{down}h-{side}z" for x, y in corners)
         self._add("path", css, d=outline)
+
+    def image(self, box: Box, png: bytes, css: str = "") -> None:
+        """A picture of pixels, held in the drawing itself."""
+        data = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        width, height = box.right - box.left, box.bottom - box.top
+        self._add("image", css, x=box.left, y=box.top, width=width, height=height, href=data)
+
+    def style(self, sheet: str) -> None:
+        """A style sheet of the drawing's own, for one that stands alone."""
+        ElementTree.SubElement(self.root, "style").text = sheet
 
     def text(self, place: Point, words: str, css: str = "", anchor: Anchor = "start") -> None:
         """A line of text, its baseline at `place`; nothing where there are no words."""
