@@ -153,13 +153,20 @@ def _equation(worked: Worked, row: int, column: int) -> str:
         entries(worked.kernel.flatten().tolist()),
         strict=True,
     )
-    return f"{where} {' + '.join(f'{p}·{k}' for p, k in factors)} = {entries([step.sum])[0]}"
+    terms = " + ".join(f"{p}·{_in_brackets(k)}" for p, k in factors)
+    return f"{where} {terms} = {entries([step.sum])[0]}"
 
 
 def _sum(products: Tensor, total: float) -> str:
     if products.numel() > _MOST_TERMS:
         return f"of {count(products.numel())} products: {entries([total])[0]}"
-    return f"{' + '.join(entries(products.flatten().tolist()))} = {entries([total])[0]}"
+    terms = " + ".join(map(_in_brackets, entries(products.flatten().tolist())))
+    return f"{terms} = {entries([total])[0]}"
+
+
+def _in_brackets(text: str) -> str:
+    """A number as it stands behind an operator."""
+    return text if text[0].isdigit() else f"({text})"
 
 
 def _beside(blocks: Sequence[tuple[str, list[str]]]) -> str:

@@ -83,23 +83,28 @@ def _of_convolution(
     several = len(done.kernel) > 1
     lines: list[Line] = []
     for c in shown:
-        where = f" {c + 1} of {len(done.kernel)}" if several else ""
+        where = f" channel {c + 1} of {len(done.kernel)}," if several else ""
         given = _input(done, done.padded[c], position, f"input{where}", picture, most, side)
-        line: Line = [given]
+        steps: Line = []
         if max(done.kernel.shape[1:]) <= most:
-            kernel = _grid(done.kernel[c])
-            if given.raster:
-                line.append(Block("window", _grid(step.window[c]), given.shade))
-            line += ["·", Block(f"kernel {_size(done.kernel[c])}", kernel, shade_of(kernel)), "="]
-            found = _grid(products[c])
+            kernel, found = _grid(done.kernel[c]), _grid(products[c])
             total = f"products, sum {entries([products[c].sum().item()])[0]}"
-            line.append(Block(total, found, shade_of(found)))
-        lines.append(line)
-    if several:
-        lines.append([])
+            steps += ["×", Block(f"kernel {_size(done.kernel[c])}", kernel, shade_of(kernel)), "="]
+            steps.append(Block(total, found, shade_of(found)))
+        lines += _with_steps(given, Block("window", _grid(step.window[c]), given.shade), steps)
     sums = f"sum of all {entries([step.sum])[0]}, " if several else ""
-    lines[-1] += ["→", _map(done, done.map, position, f"{sums}map", picture, most, side)]
+    made = _map(done, done.map, position, f"{sums}map", picture, most, side)
+    if several:
+        return [*lines, ["→", made]]
+    lines[0] += ["→", made]
     return lines
+
+
+def _with_steps(given: Block, window: Block, steps: Line) -> list[Line]:
+    """What becomes of an input: beside it, or below it with the window where it has no cells."""
+    if not given.raster:
+        return [[given, *steps]]
+    return [[given], [window, *steps]] if steps else [[given]]
 
 
 def _of_pooling(
@@ -108,21 +113,25 @@ def _of_pooling(
     step = done.at(*position)
     lines: list[Line] = []
     for c in range(min(len(done.map), MOST_CHANNELS)):
-        where = f" {c + 1} of {len(done.map)}" if len(done.map) > 1 else ""
+        where = f" channel {c + 1} of {len(done.map)}," if len(done.map) > 1 else ""
         given = _input(done, done.padded[c], position, f"input{where}", picture, most, side)
-        line: Line = [given]
         value = entries([step.values[c].item()])[0]
-        if done.size <= most:
-            window = _grid(step.window[c])
-            if done.kind == "max":
-                line += ["→", Block(f"window, maximum {value}", window, given.shade)]
-            else:
-                weights = _grid(mean_kernel(done.size)[0])
-                products = window * weights
-                line += ["·", Block(f"weights 1/{done.size**2}", weights, shade_of(weights)), "="]
-                line.append(Block(f"products, sum {value}", products, shade_of(products)))
-        line += ["→", _map(done, done.map[c], position, f"map{where}", picture, most, side)]
-        lines.append(line)
+        window = Block(f"window, {done.kind} {value}", _grid(step.window[c]), given.shade)
+        steps: Line = []
+        if done.size <= most and done.kind == "average":
+            weights = _grid(mean_kernel(done.size)[0])
+            products = window.values * weights
+            steps += ["×", Block(f"weights 1/{done.size**2}", weights, shade_of(weights)), "="]
+            steps.append(Block(f"products, sum {value}", products, shade_of(products)))
+        elif done.size <= most:
+            steps += ["→", window]
+        made: Line = ["→", _map(done, done.map[c], position, f"map{where}", picture, most, side)]
+        if given.raster:
+            lines.append([given, *made])
+            if steps:
+                lines.append([window, *steps] if done.kind == "average" else [window])
+        else:
+            lines.append([given, *steps, *made])
     return lines
 
 

@@ -115,7 +115,7 @@ class Block:
     @property
     def width(self) -> float:
         """Of all that is drawn."""
-        return max(self.cell[0] * int(self.values.shape[1]), 7.4 * len(self.title), 130.0)
+        return max(self.cell[0] * int(self.values.shape[1]), 8.3 * len(self.title), 130.0)
 
     @property
     def height(self) -> float:
@@ -141,10 +141,13 @@ class Block:
         for row in range(rows):
             for column in range(columns):
                 place = (left + column * wide, top + row * high)
-                inside = _is_inside(row, rows, self.padding) and _is_inside(
-                    column, columns, self.padding
+                value = self.values[row, column]
+                inside = (
+                    _is_inside(row, rows, self.padding)
+                    and _is_inside(column, columns, self.padding)
+                    and bool(np.isfinite(value))
                 )
-                level = self.shade.level(self.values[row, column]) if inside else "void"
+                level = self.shade.level(value) if inside else "void"
                 corners.setdefault(level, []).append(place)
                 dark = self.shade.grey and inside and int(level[1:]) <= DARK_UP_TO
                 css = "n light" if dark else "n" if inside else "n pad"
@@ -158,17 +161,20 @@ class Block:
         size = self.cell[0]
         rows, columns = self.values.shape
         box = Box(left, top, left + size * columns, top + size * rows)
-        drawing.image(box, png(self.shade.pixels(self.values), most=int(2 * self.side)))
+        most = int(2 * self.side)
+        values = self.values if self.shade.grey else strongest(self.values, most)
+        drawing.image(box, png(self.shade.pixels(values), most=most))
         drawing.rect(box, "frame")
 
     def _draw_marks(self, drawing: Drawing, left: float, top: float) -> None:
         wide, high = self.cell
         for row, column, height, width in self.marks:
             x, y = left + column * wide, top + row * high
+            on_grey = self.raster or self.shade.grey
             # On a picture a window may be smaller than its own outline.
             grown = max(0.0, 6.0 - width * wide) / 2 if self.raster else 0.0
             box = Box(x - grown, y - grown, x + width * wide + grown, y + height * high + grown)
-            drawing.rect(box, "tap on-picture" if self.raster else "tap")
+            drawing.rect(box, "tap on-picture" if on_grey else "tap")
 
     def _draw_legend(self, drawing: Drawing, left: float, top: float) -> None:
         limit = _entry(self.shade.limit)
@@ -180,7 +186,7 @@ class Block:
             + ["z"]
             + [f"p{i}" for i in range(1, LEVELS + 1)]
         )
-        x = left + 7 * len(low) + 5
+        x = left + 7.5 * len(low) + 6
         drawing.text((left, top + 10), low, "muted small")
         for position, name in enumerate(names):
             drawing.rect(Box(x + 6 * position, top, x + 6 * position + 6, top + 11), name)
@@ -190,6 +196,23 @@ class Block:
 
 def _is_inside(position: int, count: int, padding: int) -> bool:
     return padding <= position < count - padding
+
+
+def strongest(values: Grid, most: int) -> Grid:
+    """A matrix of at most `most` rows and columns: of neighbors the one farthest from zero stays.
+
+    A mean would let thin edges, dark on one side and light on the other, cancel out.
+    """
+    step = math.ceil(max(values.shape) / most)
+    if step == 1:
+        return values
+    rows, columns = (math.ceil(size / step) for size in values.shape)
+    filled = np.zeros((rows * step, columns * step))
+    filled[: values.shape[0], : values.shape[1]] = values
+    blocks = filled.reshape(rows, step, columns, step)
+    low, high = blocks.min((1, 3)), blocks.max((1, 3))
+    kept: Grid = np.where(-low > high, low, high)
+    return kept
 
 
 def png(pixels: NDArray[np.uint8], *, most: int | None = None) -> bytes:
