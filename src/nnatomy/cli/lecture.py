@@ -26,7 +26,8 @@ def command(
     items: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID]...", help="Items such as O7 or P1, or the parts O and P; all by default."
+            metavar="[ID]...",
+            help="Items such as O7 or P1, or the parts O, C and P; all by default.",
         ),
     ] = None,
     out: Annotated[

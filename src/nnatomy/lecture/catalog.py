@@ -10,10 +10,13 @@ from nnatomy.lecture.back_propagation import back_propagation
 from nnatomy.lecture.batch_norm import batch_norm
 from nnatomy.lecture.capacity import capacity
 from nnatomy.lecture.circles import three_initializations
+from nnatomy.lecture.convolution import convolution, sizes
 from nnatomy.lecture.depth import relu_remedy, vanishing_gradients
 from nnatomy.lecture.descent import step_size
 from nnatomy.lecture.dropout import dropout, overfitting
 from nnatomy.lecture.experiment import Experiment
+from nnatomy.lecture.feature_maps import flatten, pooling, relu_of_a_map
+from nnatomy.lecture.images import image_tensors
 from nnatomy.lecture.optimizers import optimizers
 from nnatomy.lecture.penalties import penalties
 from nnatomy.lecture.perceptron import perceptron
@@ -38,6 +41,12 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "O14": relu_remedy,
     "O15": overfitting,
     "O16": dropout,
+    "C1": image_tensors,
+    "C2": convolution,
+    "C3": sizes,
+    "C4": relu_of_a_map,
+    "C5": pooling,
+    "C6": flatten,
     "P1": three_initializations,
     "P2": xavier,
     "P3": he,

@@ -21,6 +21,12 @@ ITEMS: dict[str, str] = {
     "O14": "ReLU as the remedy",
     "O15": "Overfitting",
     "O16": "Dropout as the remedy",
+    "C1": "Images as tensors",
+    "C2": "Convolution, a worked example",
+    "C3": "Stride, padding, and the size of the map",
+    "C4": "Activation of a feature map",
+    "C5": "Max and average pooling",
+    "C6": "Flattening",
     "P1": "Weight initialization: zeros, random, He",
     "P2": "Xavier's initialization",
     "P3": "He's initialization",
@@ -28,7 +34,11 @@ ITEMS: dict[str, str] = {
     "P5": "Regularization: L1 and L2",
     "P6": "Batch normalization",
 }
-PARTS = {"O": "Overview: perceptron, MLP, deep networks", "P": "Practical techniques"}
+PARTS = {
+    "O": "Overview: perceptron, MLP, deep networks",
+    "C": "Convolutional networks",
+    "P": "Practical techniques",
+}
 
 
 def chosen_items(wanted: Iterable[str]) -> list[str]:

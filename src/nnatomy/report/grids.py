@@ -20,6 +20,7 @@ Grid: TypeAlias = NDArray[np.float64]
 CELL = 30.0  # height of a cell in pixels, and its least width
 HEAD, FOOT = 24.0, 26.0  # above a block for its title, below it for its colors
 LEVELS = 5  # steps of color on either side of zero
+STRENGTH = 0.8  # of orange or blue in the strongest color, so that dark digits stay readable
 DARK_UP_TO = 4  # grey levels (of 0 to 10) that need light digits
 _LETTER = 8.0
 _ORANGE, _BLUE = np.array([179.0, 88.0, 6.0]), np.array([8.0, 119.0, 189.0])
@@ -69,7 +70,9 @@ class Shade:
             return np.round(255 * share.clip(0, 1)).astype(np.uint8)
         strength = np.abs(share).clip(0, 1)[..., None]
         ends = np.where(share[..., None] < 0, _ORANGE, _BLUE)
-        colors: NDArray[np.uint8] = np.round(255 + (ends - 255) * strength).astype(np.uint8)
+        colors: NDArray[np.uint8] = np.round(255 + STRENGTH * (ends - 255) * strength).astype(
+            np.uint8
+        )
         return colors
 
 
