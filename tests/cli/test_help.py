@@ -11,7 +11,7 @@ import pytest
 from cli.commands import ENVIRONMENT, subprocess_run
 from cli.conftest import Command
 
-COMMANDS = ["train", "evaluate", "predict", "inspect", "diagnose", "report", "list"]
+COMMANDS = ["train", "evaluate", "predict", "inspect", "diagnose", "report", "list", "convolve"]
 
 WITHOUT_HEAVY = """
 import sys

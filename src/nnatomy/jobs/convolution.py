@@ -40,7 +40,7 @@ MOST_STEPS = 400
 MOST_VALUES = 10_000
 """Values up to which a matrix is given in `facts`."""
 _FORMATS = (".svg", ".html", ".png", ".csv", ".tsv")
-_NOTEBOOK_CELLS, _NOTEBOOK_PIXELS = 12, 90.0
+_NOTEBOOK_CELLS, _NOTEBOOK_PIXELS = 12, 110.0  # a snippet has at most 30 KB
 _SMALL_PICTURE = 256
 
 
