@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from nnatomy.cli.app import app
 from nnatomy.diagnose.checks.catalog import CHECKS
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +26,7 @@ COMMANDS = [
         "README.md",
         "docs/index.md",
         "docs/lecture.md",
+        "docs/convolution.md",
         "docs/training.md",
         "docs/diagnosis.md",
     )
@@ -34,7 +36,13 @@ COMMANDS = [
 ]
 SNIPPETS = [
     (page, code)
-    for page in ("README.md", "docs/training.md", "docs/estimators.md", "docs/diagnosis.md")
+    for page in (
+        "README.md",
+        "docs/training.md",
+        "docs/estimators.md",
+        "docs/diagnosis.md",
+        "docs/convolution.md",
+    )
     for code in PYTHON.findall((ROOT / page).read_text(encoding="utf-8"))
 ]
 
@@ -85,6 +93,14 @@ def test_a_shown_command_runs(command, place):
 def test_a_shown_snippet_runs(page, code, place, monkeypatch):
     monkeypatch.chdir(place)
     exec(compile(code, page, "exec"), {"__name__": "shown"})
+
+
+def test_the_picture_of_a_convolution_is_what_its_command_draws(tmp_path, monkeypatch):
+    (command,) = [c for c in COMMANDS if "--padding 1 --out convolution.svg" in c]
+    monkeypatch.chdir(tmp_path)
+    app(shlex.split(command)[1:], standalone_mode=False)
+    drawn = (tmp_path / "convolution.svg").read_text(encoding="utf-8")
+    assert drawn == (ROOT / "docs/images/convolution.svg").read_text(encoding="utf-8")
 
 
 def test_the_readme_shows_the_two_commands_of_the_set_up():
