@@ -263,12 +263,12 @@ def _kernels_figure() -> Figure:
         grey = torch.tensor(photo()[60:380, 160:480].mean(-1))
         for axes, name in zip(canvas.subplots(2, 3).ravel(), names, strict=True):
             kernel = named_kernel(name)[0]
-            made = convolve(grey, kernel).map
+            made = convolve(grey, kernel).map.numpy()
             if kernel.sum() > 0.5:
                 axes.imshow(made, cmap="gray", vmin=0, vmax=255)
                 axes.set_title(f"{name}, grey 0 … 255")
             else:
-                limit = float(np.quantile(made.abs().numpy(), 0.995))
+                limit = float(np.quantile(np.abs(made), 0.995))
                 axes.imshow(made, cmap=SIGNED, vmin=-limit, vmax=limit)
                 axes.set_title(f"{name}, ±{limit:.0f}")
             axes.set_axis_off()
