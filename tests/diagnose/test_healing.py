@@ -205,6 +205,46 @@ def test_two_layers_of_other_widths_have_no_shortcut() -> None:
     assert made.build(made.architecture)(torch.zeros(1, 3)).shape == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "residual", "kept"),
+    [((2,), True, False), ((2, 5), True, False), ((3, 3), True, True), ((3, 3), False, False)],
+)
+def test_wider_layers_keep_shortcuts_where_they_can(
+    hidden: tuple[int, ...], residual: bool, kept: bool
+) -> None:
+    (wider,) = REMEDIES["too_little_capacity"]
+    plan = Plan(lambda a: MLP((2,), 2, **a), {"hidden": hidden, "residual": residual})
+    made = wider.change(plan, Any)
+    assert made.architecture["residual"] == kept
+    assert min(made.architecture["hidden"]) == 32
+    assert made.build(made.architecture)(torch.zeros(1, 2)).shape == (1, 2)
+
+
+def test_a_remedy_that_cannot_be_built_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(plan: Plan, _case: Any) -> Plan:
+        return replace(plan, architecture={"hidden": (0,)})
+
+    def bigger(plan: Plan, _case: Any) -> Plan:
+        return replace(plan, architecture={"hidden": (24,)})
+
+    own = [Remedy("no units", refused), Remedy("more units", bigger)]
+    monkeypatch.setattr(healing, "REMEDIES", {"too_little_capacity": own})
+    monkeypatch.setattr(healing, "TUNING", ())
+    said: list[str] = []
+    plan = Plan(
+        lambda a: MLP((4,), 2, **a),
+        {"hidden": (1,)},
+        Settings(epochs=40, batch_size=16, lr=0.02, device="cpu"),
+    )
+    train, valid = task(400, 1), task(200, 2)
+    before = carry_out(plan, train, valid)
+    assert "too_little_capacity" in [f.check for f in findings_of(before.case)]
+    result = heal(before, train, valid, say=said.append)
+    assert said[0].startswith("no units: cannot be tried: hidden: every width must be at least 1")
+    assert [attempt.remedy for attempt in result.attempts] == ["more units"]
+    assert result.after.score > before.score
+
+
 def test_a_deep_network_that_other_units_do_not_heal_is_healed_by_shortcuts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

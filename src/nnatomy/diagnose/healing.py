@@ -10,6 +10,7 @@ from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
 from nnatomy.diagnose.plan import Examined, Plan, Trial, carry_out
 from nnatomy.diagnose.remedies import REMEDIES, TUNING, Remedy
+from nnatomy.errors import SettingError
 from nnatomy.types import Samples
 
 _ROUNDS = 4
@@ -148,7 +149,11 @@ class _Course:
         if plan is None or repr(plan) in self._tried or not self.allowed(plan):
             return None
         self._tried.add(repr(plan))
-        return carry_out(plan, *self.records, self._examined)
+        try:
+            return carry_out(plan, *self.records, self._examined)
+        except SettingError as error:  # no such network, or none for these records
+            self.say(f"{remedy.name}: cannot be tried: {error}")
+            return None
 
     def _judged(
         self, finding: Finding, remedy: Remedy, before: Trial, after: Trial, *, first: bool

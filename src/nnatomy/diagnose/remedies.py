@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -74,7 +74,9 @@ def _wider(plan: Plan, case: Case) -> Plan | None:
     hidden = plan.architecture.get("hidden")
     if not isinstance(hidden, tuple | list) or not hidden:
         return None
-    return _built("hidden", hidden=tuple(max(32, 8 * width) for width in hidden))(plan, case)
+    widths = tuple(max(32, 8 * width) for width in hidden)
+    residual = bool(plan.architecture.get("residual")) and _can_be_residual(widths)
+    return _built("hidden", hidden=widths, residual=residual)(plan, case)
 
 
 def _shallower(plan: Plan, case: Case) -> Plan | None:
@@ -88,6 +90,11 @@ def _shallower(plan: Plan, case: Case) -> Plan | None:
     return change(plan, case)
 
 
+def _can_be_residual(widths: Sequence[int]) -> bool:
+    """Whether a hidden layer is as wide as the one before; inputs are not known here."""
+    return any(width == following for width, following in pairwise(widths))
+
+
 def _residual(plan: Plan, case: Case) -> Plan | None:
     """Shortcuts, where a hidden layer is as wide as the one before.
 
@@ -96,7 +103,7 @@ def _residual(plan: Plan, case: Case) -> Plan | None:
     layer; what many layers add must be small (Hanin and Rolnick 2018, How to start training).
     """
     hidden = plan.architecture.get("hidden")
-    if not isinstance(hidden, tuple | list) or not any(a == b for a, b in pairwise(hidden)):
+    if not isinstance(hidden, tuple | list) or not _can_be_residual(hidden):
         return None
     change = _built(
         "residual", residual=True, activation="tanh", init="default", gain=1.0, bias=0.0
