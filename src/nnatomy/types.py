@@ -33,6 +33,16 @@ class Batch(NamedTuple):
         return Batch(self.inputs[begin:end], self.targets[begin:end], weights)
 
 
+class Answers(NamedTuple):
+    """What a network with auxiliary heads returns in training; otherwise it returns its outputs.
+
+    Shape: outputs (B, K), and as much of each auxiliary head.
+    """
+
+    outputs: Tensor
+    auxiliary: tuple[Tensor, ...]
+
+
 class Samples(Protocol):
     """Something that can be trained on or evaluated: knows its size and yields mini-batches."""
 
