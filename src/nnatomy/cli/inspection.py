@@ -9,7 +9,7 @@ import typer
 
 from nnatomy.cli.output import print_json
 from nnatomy.conversion import written
-from nnatomy.report.wording import count, plural, shape
+from nnatomy.report.wording import NO_VALUE, count, plural, shape
 
 
 def command(
@@ -52,7 +52,7 @@ def _print_model(facts: dict[str, Any]) -> None:
 
 
 def _print_layers(layers: list[dict[str, Any]]) -> None:
-    rows = [("layer", "kind", "output", "parameters", "products")]
+    rows: list[tuple[str, ...]] = [("layer", "kind", "output", "parameters", "products", "sees")]
     rows += [
         (
             layer["name"],
@@ -60,11 +60,20 @@ def _print_layers(layers: list[dict[str, Any]]) -> None:
             shape(layer["output"]),
             count(layer["parameters"]),
             count(layer["multiplications"]),
+            _field(layer),
         )
         for layer in layers
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    if not any(layer["receptive_field"] for layer in layers):
+        rows = [row[:-1] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         left = [f"{cell:{width}}" for cell, width in zip(row[:2], widths[:2], strict=True)]
         right = [f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True)]
         print("  " + "  ".join(left + right))
+
+
+def _field(layer: dict[str, Any]) -> str:
+    """The receptive field and the step between neighbouring ones: "35×35 / 8"."""
+    side = layer["receptive_field"]
+    return NO_VALUE if side is None else f"{side}×{side} / {layer['jump']}"

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nnatomy.models.image_network import Stem, check_dropout, check_sizes, check_stem, require_side
+from nnatomy.models.image_network import (
+    Stem,
+    check_dropout,
+    check_sizes,
+    check_stem,
+    is_sketch,
+    require_side,
+)
 
 _BOTTLENECK = 4
 _COMPRESSION = 2
@@ -140,6 +147,11 @@ class DenseNet(nn.Module):
         self.features.add_module("relu5", nn.ReLU(inplace=True))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(maps, num_classes)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        if is_sketch(self):
+            return
         for module in self.features.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)

@@ -14,6 +14,7 @@ from nnatomy.models.image_network import (
     check_dropout,
     check_sizes,
     check_stem,
+    is_sketch,
     require_side,
     scaled,
 )
@@ -32,13 +33,23 @@ MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
 }
 """Table 1 of the paper: filters "1×1", "3×3 reduce", "3×3", "5×5 reduce", "5×5", "pool proj"."""
 
-_HEADS_AFTER = ("4a", "4d")
+_HEADS_AFTER, _HEAD_GRID = ("4a", "4d"), 4
 _LEAST_SIDE = {
     ("imagenet", True): 15,
     ("imagenet", False): 31,
     ("small", True): 4,
     ("small", False): 8,
 }
+
+
+def has_room_for_heads(side: int, stem: Stem) -> bool:
+    """Whether the maps that the auxiliary heads read are 4×4 or larger.
+
+    Args:
+        side: The shorter one of the images.
+        stem: The network's stem.
+    """
+    return side // (4 if stem == "small" else 16) >= _HEAD_GRID
 
 
 class FilterBank(nn.Sequential):
@@ -120,9 +131,9 @@ class AuxiliaryHead(nn.Module):
     ) -> None:
         super().__init__()
         filters, units = scaled(128, width), scaled(1024, width)
-        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.pool = nn.AdaptiveAvgPool2d(_HEAD_GRID)
         self.conv = FilterBank(inputs, filters, kernel=1, batch_norm=batch_norm)
-        self.fc1 = nn.Linear(filters * 4 * 4, units)
+        self.fc1 = nn.Linear(filters * _HEAD_GRID**2, units)
         self.relu = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(units, num_classes)
@@ -219,6 +230,8 @@ class GoogLeNet(nn.Module):
         self._initialize(batch_norm)
 
     def _initialize(self, batch_norm: bool) -> None:
+        if is_sketch(self):
+            return
         for module in self.modules():
             if not isinstance(module, nn.Conv2d | nn.Linear):
                 continue

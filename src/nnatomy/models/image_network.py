@@ -100,6 +100,14 @@ def too_small(height: int, width: int, least: int, network: str, stem: str) -> s
     )
 
 
+def is_sketch(network: nn.Module) -> bool:
+    """Whether the parameters have sizes only (device "meta"), so that there is nothing to draw.
+
+    Drawing from a normal distribution there would import torch's compiler, for two seconds.
+    """
+    return any(parameter.is_meta for parameter in network.parameters())
+
+
 def initialize_by_fan_out(network: nn.Module) -> None:
     """Filters ~ N(0, 2 / n_out) with n_out = filters × kernel area; their biases 0.
 
@@ -109,6 +117,8 @@ def initialize_by_fan_out(network: nn.Module) -> None:
     Args:
         network: Its convolutions are drawn anew, in place.
     """
+    if is_sketch(network):
+        return
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

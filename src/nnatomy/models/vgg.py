@@ -12,6 +12,7 @@ from nnatomy.models.image_network import (
     check_sizes,
     check_stem,
     initialize_by_fan_out,
+    is_sketch,
     require_side,
 )
 
@@ -120,6 +121,8 @@ class VGG(nn.Module):
 
     def _initialize(self) -> None:
         initialize_by_fan_out(self.features)
+        if is_sketch(self):
+            return
         for layer in self.head:
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, 0.0, 0.01)

@@ -141,6 +141,15 @@ def _metric_table(result: dict[str, Any]) -> Table:
     )
 
 
+def _layers_note(layers: Sequence[Mapping[str, Any]]) -> str:
+    notes = []
+    if any(entry.get("receptive_field") for entry in layers):
+        notes.append("Sees: side of the square of the image that one value depends on, in pixels.")
+    if len(layers) > MOST_LAYERS:
+        notes.append(f"The first {MOST_LAYERS} layers; result.json has all {len(layers)}.")
+    return " ".join(notes)
+
+
 def _architecture_blocks(facts: Facts) -> list[Block]:
     result = facts.get("result", {})
     layers = result.get("architecture") or []
@@ -159,6 +168,7 @@ def _architecture_blocks(facts: Facts) -> list[Block]:
             shape(entry.get("output")),
             count(entry.get("parameters")),
             count(entry.get("multiplications")),
+            count(entry.get("receptive_field")),
             line(entry.get("formula") or "", 120),
         )
         for entry in layers[:MOST_LAYERS]
@@ -172,12 +182,11 @@ def _architecture_blocks(facts: Facts) -> list[Block]:
                 ("Output", "right"),
                 ("Parameters", "right"),
                 ("Multiplications", "right"),
+                ("Sees", "right"),
                 ("Formula", "left"),
             ),
             rows=rows,
-            note=""
-            if len(layers) <= MOST_LAYERS
-            else f"The first {MOST_LAYERS} layers; result.json has all {len(layers)}.",
+            note=_layers_note(layers),
         )
     )
     return blocks

@@ -47,6 +47,8 @@ def stages(architecture: Sequence[Mapping[str, Any]]) -> list[Stage]:
     """
     found: list[Stage] = []
     for entry in architecture:
+        if not entry.get("output"):  # not part of prediction
+            continue
         stage = Stage(
             part=plain(entry.get("name", "")).split(".")[0],
             layer=plain(entry.get("layer", "")),

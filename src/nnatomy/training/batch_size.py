@@ -52,4 +52,5 @@ def _needs_two_records(network: nn.Module, input_shape: tuple[int, ...]) -> bool
     return any(
         isinstance(network.get_submodule(row.name), _BatchNorm) and prod(row.output[1:]) == 1
         for row in summarize(network, input_shape)
+        if row.output
     )

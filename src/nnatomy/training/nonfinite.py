@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nnatomy.errors import NonFiniteError
 from nnatomy.nn.residual import Residual
 from nnatomy.training.objectives import Objective
-from nnatomy.types import Batch
+from nnatomy.types import Answers, Batch
 
 
 def _finite(value: Any) -> bool:
@@ -73,16 +73,17 @@ def _first_layer(network: nn.Module, objective: Objective, batch: Batch) -> str:
             place = f"the sum of layer '{name}'"
             handles.append(layer.register_forward_hook(_watching_output(place, note)))
     try:
-        outputs = network(batch.inputs)
+        answers = network(batch.inputs)
+        outputs = answers.outputs if isinstance(answers, Answers) else answers
         note("the outputs, between layers", outputs)
-        loss = objective.loss(outputs, batch.targets, batch.weights)
-        note("the loss", loss)
+        cost, _ = objective.cost(answers, batch.targets, batch.weights)
+        note("the loss", cost)
     finally:
         for handle in handles:
             handle.remove()
     if not found:
         outputs.register_hook(lambda gradient: note("the loss, backward", gradient))
-        _note_parameters(network, loss, note)
+        _note_parameters(network, cost, note)
     return found[0] if found else "a place that did not show when the batch was run again"
 
 

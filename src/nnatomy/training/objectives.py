@@ -10,6 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from nnatomy.errors import DataError, SettingError, nearest
+from nnatomy.types import Answers
+
+AUXILIARY_WEIGHT = 0.3
+"""Of the losses of auxiliary heads: Szegedy et al. 2015 (arXiv 1409.4842), section 5."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,26 @@ class Objective:
     score: Callable[[Tensor, Tensor, Tensor | None], float]
     score_name: str
     formula: str
+
+    def cost(
+        self, answers: Tensor | Answers, targets: Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What a step makes small, and the loss that is told: those of the outputs.
+
+        With auxiliary heads a step makes L(outputs) + 0.3 Σ L(auxiliary) small; the loss that is
+        told leaves them out, so that it can be compared with the one of the validation records.
+
+        Args:
+            answers: What the network returned in training.
+            targets: As for `loss`.
+            weights: As for `loss`.
+        """
+        if not isinstance(answers, Answers):
+            loss = self.loss(answers, targets, weights)
+            return loss, loss
+        loss = self.loss(answers.outputs, targets, weights)
+        asides = [self.loss(outputs, targets, weights) for outputs in answers.auxiliary]
+        return loss + AUXILIARY_WEIGHT * sum(asides), loss
 
     def mean_loss(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> float:
         """Σ w L / Σ w, in which the scale of the weights plays no part.

@@ -264,9 +264,9 @@ class Session:
         self.buffers.keep()
         self.flat.gradient.zero_()
         with self.precision:
-            outputs = self.network(batch.inputs)
-            loss = self.objective.loss(outputs, batch.targets, batch.weights)
-        loss.backward()  # type: ignore[no-untyped-call]
+            answers = self.network(batch.inputs)
+            cost, loss = self.objective.cost(answers, batch.targets, batch.weights)
+        cost.backward()  # type: ignore[no-untyped-call]
         loss = loss.detach()
         self.update(loss, batch)
         return loss

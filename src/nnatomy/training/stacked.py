@@ -91,11 +91,11 @@ class Stack:
 
         def cost(
             weights: dict[str, Tensor], buffers: dict[str, Tensor], batch: tuple[Tensor, ...]
-        ) -> Tensor:
-            outputs = functional_call(network, (weights, buffers), (batch[0],))
-            return objective.loss(outputs, batch[1], batch[2] if len(batch) > 2 else None)
+        ) -> tuple[Tensor, Tensor]:
+            answers = functional_call(network, (weights, buffers), (batch[0],))
+            return objective.cost(answers, batch[1], batch[2] if len(batch) > 2 else None)
 
-        self._gradients = vmap(grad_and_value(cost))
+        self._gradients = vmap(grad_and_value(cost, has_aux=True))
 
     def learn(self, batches: Sequence[Batch]) -> None:
         """One step of every network, each on a batch of its own.
@@ -111,7 +111,8 @@ class Stack:
             session.buffers.keep()
         buffers = _stacked(self._buffers)
         with self.sessions[0].precision:
-            gradients, losses = self._gradients(_stacked(self._named), buffers, _joined(batches))
+            named = _stacked(self._named)
+            gradients, (_, losses) = self._gradients(named, buffers, _joined(batches))
         for r, session in enumerate(self.sessions):
             for name, parameter in self._named[r].items():
                 if parameter.grad is not None:
