@@ -1,7 +1,7 @@
 """Writes torchvision_manifest.json and torchvision_outputs.json beside this file.
 
 No test runs it: it needs torchvision, which nnatomy does not. The committed files are torchvision
-0.29.1's. From this folder: python make_torchvision_reference.py
+0.29.1's. From the root: PYTHONPATH=tests python tests/models/make_torchvision_reference.py
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import torch
 import torchvision
-from filled import filled, image
+from torch import nn
+
+from filled_weights import filled, image
 
 HERE = Path(__file__).parent
 NAMES = (
@@ -40,6 +42,14 @@ def write(file: str, values: dict[str, dict]) -> None:
     (HERE / file).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
+def narrow_dense_layers(classifier: nn.Sequential) -> None:
+    """Hidden layers of 64 units: the tests need not fill a hundred million weights."""
+    first, second, last = (i for i, m in enumerate(classifier) if isinstance(m, nn.Linear))
+    classifier[first] = nn.Linear(classifier[first].in_features, 64)
+    classifier[second] = nn.Linear(64, 64)
+    classifier[last] = nn.Linear(64, CLASSES)
+
+
 def main() -> None:
     """Write both files."""
     warnings.simplefilter("ignore")
@@ -53,6 +63,8 @@ def main() -> None:
     outputs = {}
     for name in COMPUTED:
         network = getattr(torchvision.models, name)(num_classes=CLASSES).eval()
+        if name in ("alexnet", "vgg11_bn"):
+            narrow_dense_layers(network.classifier)
         network.load_state_dict(filled(network.state_dict()))
         with torch.no_grad():
             answer = network(image(SIDE))[0].tolist()

@@ -81,12 +81,18 @@ def require_side(images: Tensor, least: int, network: str, stem: str) -> None:
     Raises:
         SettingError: The shorter side is below `least`.
     """
+    _require_side(images, least, network, stem)
+
+
+def _require_side(images: Tensor, least: int, network: str, stem: str) -> None:
     height, width = images.shape[-2:]
     if height < least or width < least:
         raise SettingError(too_small(height, width, least, network, stem))
 
 
-fx.wrap("require_side")  # a step of its own for those who trace networks: sizes are not known there
+# One step for those who trace networks, where sizes are not known. It has to be called from here:
+# fx replaces names of this module only.
+fx.wrap("_require_side")
 
 
 def too_small(height: int, width: int, least: int, network: str, stem: str) -> str:
