@@ -12,6 +12,7 @@ from nnatomy.data.samples import TensorSamples
 from nnatomy.errors import SettingError
 from nnatomy.models.catalog import CATALOG, build_network, network_settings
 from nnatomy.models.summary import count_parameters, summarize
+from nnatomy.nn.initialization import initialize
 from nnatomy.training.fit import fit
 from nnatomy.training.settings import Settings
 from nnatomy.types import Answers
@@ -61,6 +62,8 @@ def records(shape: tuple[int, ...], count: int = 6) -> Tensor:
 def trained_a_little(name: str, shape: tuple[int, ...], steps: int = 3) -> nn.Module:
     """A network whose parameters and running averages have left their start."""
     network = built(name, shape)
+    if name in NARROW:  # their published starts leave the outputs of a narrow network constant
+        initialize(network, "he_normal")
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     targets = torch.arange(6) % OUTPUTS
     for _ in range(steps):
@@ -128,7 +131,7 @@ def starts_at_zero(network: nn.Module) -> bool:
 
 def check_parts_have_the_shared_names(name: str, shape: tuple[int, ...]) -> None:
     parts = {part for part, _ in built(name, shape).named_children()}
-    assert {"features", "head"} <= parts <= {"features", "pool", "head"}
+    assert {"features", "head"} <= parts <= {"features", "pool", "head", "auxiliary"}
 
 
 def takes_a_record_alone(network: nn.Module, shape: tuple[int, ...]) -> bool:

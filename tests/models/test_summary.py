@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nnatomy import models
 from nnatomy.models.lenet import LeNet
 from nnatomy.models.mlp import MLP
 from nnatomy.models.summary import count_multiplications, count_parameters, summarize
@@ -60,7 +61,7 @@ def test_lenet_by_hand() -> None:
 def test_stride_and_groups() -> None:
     network = nn.Sequential(nn.Conv2d(4, 8, (3, 1), stride=2, groups=2))
     (row,) = summarize(network, (4, 9, 9))
-    assert row.layer == "Conv2d(4 → 8, 3×1, stride 2)"
+    assert row.layer == "Conv2d(4 → 8, 3×1, stride 2, 2 groups)"
     assert row.output == (8, 4, 5)
     # Each of 8 filters sees 4/2 channels through a 3×1 window.
     assert row.parameters == 8 * 2 * 3 + 8
@@ -108,3 +109,67 @@ def test_a_network_of_words_gets_whole_numbers() -> None:
     network = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(8, 2))
     rows = summarize(network, (2,))
     assert [(row.output, row.parameters) for row in rows] == [((2, 4), 36), ((8,), 0), ((2,), 18)]
+
+
+PUBLISHED_FIELDS = {
+    ("alexnet", "features.12"): (195, 32),  # pool5; Araujo et al. 2019, as VGG-16's 212
+    ("vgg16", "features.28"): (196, 16),  # conv5_3
+    ("vgg16", "features.30"): (212, 32),
+    ("resnet18", "features.maxpool"): (11, 4),
+    ("resnet18", "features.layer1.1.conv2"): (43, 4),  # 11 + 4 convolutions of 2 · 4
+    ("resnet18", "features.layer4.1.conv2"): (435, 32),
+}
+
+
+@pytest.mark.parametrize(("name", "layer"), PUBLISHED_FIELDS)
+def test_published_receptive_fields(name: str, layer: str) -> None:
+    with torch.device("meta"):
+        network = getattr(models, name)()
+    rows = {row.name: row for row in summarize(network, (3, 224, 224))}
+    row = rows[layer]
+    assert (row.receptive_field, row.jump) == PUBLISHED_FIELDS[name, layer]
+    assert list(rows.values())[-1].receptive_field is None
+
+
+def test_receptive_field_is_what_a_value_depends_on() -> None:
+    """Dilation, strides and branches against the gradient of one value."""
+
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(1, 2, 3, stride=2, padding=1)
+            self.wide = nn.Conv2d(2, 2, 3, padding=2, dilation=2)
+            self.narrow = nn.Conv2d(2, 2, 1)
+            self.pool = nn.AvgPool2d(3, stride=1)
+            self.last = nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.first(x)
+            return self.last(self.pool(self.narrow(x) + self.wide(x)))
+
+    network = Branches()
+    row = summarize(network, (1, 41, 41))[-1]
+    image = torch.rand(1, 1, 41, 41, requires_grad=True)
+    network(image)[0, 0, 9, 9].backward()
+    seen = image.grad[0, 0].nonzero()
+    reach = (seen.max(0).values - seen.min(0).values + 1).tolist()
+    assert reach == [row.receptive_field] * 2 == [15, 15]
+    assert row.jump == 2
+
+
+def test_layers_of_other_kinds() -> None:
+    convolution = summarize(nn.Sequential(nn.Conv1d(2, 3, 5, dilation=2)), (2, 20))[0]
+    assert convolution.layer == "Conv1d(2 → 3, 5, dilation 2)"
+    assert (convolution.multiplications, convolution.receptive_field) == (12 * 3 * 2 * 5, 9)
+    back = summarize(nn.Sequential(nn.ConvTranspose2d(2, 3, 2, stride=2)), (2, 4, 4))[0]
+    assert back.layer == "ConvTranspose2d(2 → 3, 2×2, stride 2)"
+    assert back.output == (3, 8, 8)
+    assert (back.multiplications, back.receptive_field) == (16 * 2 * 3 * 4, None)
+
+
+def test_heads_that_prediction_does_not_use_come_last() -> None:
+    rows = summarize(models.googlenet(3, 1, stem="small", width=4), (1, 32, 32))
+    unused = [row for row in rows if not row.output]
+    assert unused == rows[-len(unused) :]
+    assert {row.name.split(".")[0] for row in unused} == {"auxiliary"}
+    assert {(row.multiplications, row.formula) for row in unused} == {(0, "in training only")}
