@@ -67,9 +67,7 @@ def test_several_networks_side_by_side() -> None:
     for network in alone:
         fit(network, data(), objective="cross_entropy", settings=SETTINGS)
     stacked = replace(SETTINGS, engine="stacked")
-    sessions = fit_many(
-        together, data(), objective="cross_entropy", settings=[stacked, stacked]
-    )
+    sessions = fit_many(together, data(), objective="cross_entropy", settings=[stacked, stacked])
     assert {session.engine for session in sessions} == {"stacked"}
     for one, other in zip(alone, together, strict=True):
         for a, b in zip(one.parameters(), other.parameters(), strict=True):
