@@ -23,9 +23,9 @@ SHAPES: dict[str, list[tuple[int, ...]]] = {
     "image": [(1, 8, 8), (3, 13, 9), (2, 1, 1)],
 }
 NARROW: dict[str, dict[str, Any]] = {
-    "alexnet": {"width": 8, "hidden": 8},
-    "vgg11": {"width": 4, "hidden": 8},
-    "vgg11_bn": {"width": 4, "hidden": 8},
+    "alexnet": {"width": 8, "hidden": 64},
+    "vgg11": {"width": 4, "hidden": 64},
+    "vgg11_bn": {"width": 4, "hidden": 64},
     "googlenet": {"width": 4},
     "resnet18": {"width": 4},
     "resnet50": {"width": 2},
