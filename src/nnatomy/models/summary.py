@@ -158,7 +158,7 @@ def summarize(network: nn.Module, input_shape: tuple[int, ...]) -> list[LayerFac
             handle.remove()
         for module, mode in modes.items():
             module.training = mode
-    unused = [(n, m) for n, m in leaves if n not in seen and [*m.parameters(recurse=False)]]
+    unused = [(n, m) for n, m in listed if n not in seen and [*m.parameters(recurse=False)]]
     return rows + [_unused(name, layer) for name, layer in unused]
 
 
