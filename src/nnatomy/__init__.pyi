@@ -1,6 +1,7 @@
 from . import data as data
 from . import diagnose as diagnose
 from . import estimators as estimators
+from . import explain as explain
 from . import lecture as lecture
 from . import models as models
 from . import nn as nn
