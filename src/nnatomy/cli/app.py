@@ -20,6 +20,7 @@ from nnatomy.cli import (
     convolve,
     diagnose,
     evaluate,
+    explain,
     inspection,
     lecture,
     listing,
@@ -41,6 +42,7 @@ app.command("train", short_help="Train on your data; write model and report.")(t
 app.command("compare", short_help="Compare settings, networks and seeds.")(compare.command)
 app.command("evaluate", short_help="Judge a model on labelled data.")(evaluate.command)
 app.command("predict", short_help="Predict for new data.")(predict.command)
+app.command("explain", short_help="Show what an image network looks at.")(explain.command)
 app.command("inspect", short_help="Say what a model or a run is.")(inspection.command)
 app.command("diagnose", short_help="Say what is wrong with a training run.")(diagnose.command)
 app.command("report", short_help="Write or verify a run's report.")(report.command)

@@ -71,13 +71,7 @@ def show_image(samples: ImageSamples, names: Sequence[str], index: int) -> dict[
 
     Tiny images are enlarged by whole pixels; float images are spread over black to white.
     """
-    if isinstance(samples, ImageFileSamples):
-        pixels: NDArray[Any] = samples.pixels(index)
-    else:
-        pixels = samples.inputs[index].numpy()
-    if pixels.dtype != np.uint8:
-        low, high = float(pixels.min()), float(pixels.max())
-        pixels = np.round((pixels - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    pixels = shown_pixels(samples, index)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     factor = _LARGEST_VIEW // max(image.size)
     if factor > 1:
@@ -87,6 +81,17 @@ def show_image(samples: ImageSamples, names: Sequence[str], index: int) -> dict[
     stream = BytesIO()
     image.save(stream, "PNG")
     return {"name": names[index], "image": stream.getvalue()}
+
+
+def shown_pixels(samples: ImageSamples, index: int) -> NDArray[np.uint8]:
+    """A sample as the network sees it, (H, W, C) bytes; floats are spread over black to white."""
+    if isinstance(samples, ImageFileSamples):
+        return samples.pixels(index)
+    pixels: NDArray[Any] = samples.inputs[index].numpy()
+    if pixels.dtype != np.uint8:
+        low, high = float(pixels.min()), float(pixels.max())
+        pixels = np.round((pixels - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    return pixels
 
 
 def _target(labels: Sequence[Any], codec: ImageCodec) -> dict[str, Any]:

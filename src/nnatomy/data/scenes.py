@@ -30,7 +30,8 @@ class Scenes:
     @property
     def boxes(self) -> NDArray[np.int64]:
         """(N, 4) left, top, and the first column and row beyond the shape."""
-        rows, columns = self.masks.any(2), self.masks.any(1)
+        rows: NDArray[np.bool_] = np.asarray(self.masks.any(2))
+        columns: NDArray[np.bool_] = np.asarray(self.masks.any(1))
         ends = [axis.shape[1] - axis[:, ::-1].argmax(1) for axis in (columns, rows)]
         return np.stack([columns.argmax(1), rows.argmax(1), *ends], axis=1)
 
@@ -72,12 +73,11 @@ def _ground(n: int, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
     weights = np.zeros((size, points))
     weights[np.arange(size), first] = 1 - share
     weights[np.arange(size), first + 1] = share
-    return np.einsum("yr,nrsc,xs->nyxc", weights, coarse, weights, optimize=True)
+    made: NDArray[np.float64] = np.einsum("yr,nrsc,xs->nyxc", weights, coarse, weights)
+    return made
 
 
-def _mask(
-    shape: str, center: NDArray[np.float64], radius: float, size: int
-) -> NDArray[np.bool_]:
+def _mask(shape: str, center: NDArray[np.float64], radius: float, size: int) -> NDArray[np.bool_]:
     rows = np.arange(size)[:, None] - center[0]
     columns = np.arange(size)[None, :] - center[1]
     away = np.hypot(rows, columns)

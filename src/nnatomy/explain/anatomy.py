@@ -107,7 +107,7 @@ def open_pass(network: nn.Module, images: Tensor) -> Pass:
     opened: list[tuple[Tensor, Tensor]] = []
     dense: list[LastLinear] = []
 
-    def open_graph(module: nn.Module, _: Any, output: Any) -> Tensor | None:
+    def open_graph(_: nn.Module, _fed: Any, output: Any) -> Tensor | None:
         if not isinstance(output, Tensor) or output.dim() != 4:
             return None
         torch.set_grad_enabled(True)  # until the block that surrounds the pass ends

@@ -39,8 +39,8 @@ def cam(
 
         α_k = mean(∂S_c/∂A^k);  L_c = ReLU(Σ_k α_k A^k)
 
-    of which the signed sum is kept, see `Explanation.positive`. For a linear head it is M_c / (h w).
-    The maps are the last ones, of which enough remains to see a place; see
+    of which the signed sum is kept, see `Explanation.positive`. For a linear head the sum is
+    M_c / (h w). The maps are the last ones, of which enough remains to see a place; see
     `nnatomy.explain.anatomy`. One forward pass, and a backward pass through the head for Grad-CAM.
     The network is evaluated, not changed: modes, gradients, hooks and random generators are as
     before.

@@ -64,8 +64,8 @@ def occlusion(
     stride = max(1, size // 2) if stride is None else stride
     if not 1 <= size <= min(height, width) or not 1 <= stride <= size:
         raise SettingError(
-            f"size {size} and stride {stride} do not fit images of {height}×{width}: the patch must "
-            "be inside, and the step at least 1 and at most the patch, so that no pixel is left out"
+            f"size {size} and stride {stride} do not fit images of {height}×{width}: the patch "
+            "must be inside, and the step from 1 to its side, so that no pixel is left out"
         )
     rows, columns = _starts(height, size, stride), _starts(width, size, stride)
     with undisturbed(network):

@@ -95,9 +95,7 @@ class Judge:
         with undisturbed(self.network):
             deleted = [self._curve(r, self.images, mean, explanation.target) for r in ranks]
             inserted = [self._curve(r, blurred, self.images, explanation.target) for r in ranks]
-        return Curves(
-            deleted[0], inserted[0], torch.stack(deleted[1:]), torch.stack(inserted[1:])
-        )
+        return Curves(deleted[0], inserted[0], torch.stack(deleted[1:]), torch.stack(inserted[1:]))
 
     def _random_ranks(self, maps: Tensor) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(0)

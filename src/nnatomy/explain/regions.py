@@ -43,7 +43,8 @@ def boxes(explanation: Explanation, share: float = 0.2) -> list[Box | None]:
             found.append(None)
             continue
         rows, columns = np.nonzero(regions == 1 + int(sizes.argmax()))
-        found.append(Box(*(int(v) for v in (columns.min(), rows.min())), *_ends(columns, rows)))
+        left, top = int(columns.min()), int(rows.min())
+        found.append(Box(left, top, int(columns.max()) + 1, int(rows.max()) + 1))
     return found
 
 
@@ -67,10 +68,6 @@ def count(
     maps = _arrays(explanation)
     least = smallest * maps[0].size
     return np.array([(_regions(values, share)[1] >= least).sum() for values in maps], np.int64)
-
-
-def _ends(columns: NDArray[Any], rows: NDArray[Any]) -> tuple[int, int]:
-    return int(columns.max()) + 1, int(rows.max()) + 1
 
 
 def _arrays(explanation: Explanation) -> NDArray[np.float32]:

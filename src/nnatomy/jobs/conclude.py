@@ -23,6 +23,7 @@ from nnatomy.jobs.baselines import Baseline, fit_baselines
 from nnatomy.jobs.config import Plan, TrainConfig, source_name
 from nnatomy.jobs.data_lines import Say
 from nnatomy.jobs.diagnosis import brief, diagnosis_of, write_diagnosis
+from nnatomy.jobs.example_maps import example_maps
 from nnatomy.jobs.healing import Healed
 from nnatomy.jobs.judgement import Answers, judge
 from nnatomy.jobs.prediction_table import write_table
@@ -175,6 +176,9 @@ def _examples(
     drawn = np.random.default_rng(seed).permutation(count)[:_EXAMPLES]
     worst = np.argsort(-answers.losses(), kind="stable")[:_EXAMPLES]
     decided = predictor.decide(answers.predicted)
+    maps: dict[int, dict[str, Any]] = {}
+    if prepared.report.kind == "images" and prepared.task.kind == "classification":
+        maps = example_maps(predictor.network, prepared.test, [*drawn.tolist(), *worst.tolist()])
 
     def example(i: int) -> dict[str, Any]:
         shown = prepared.show(i)
@@ -187,6 +191,8 @@ def _examples(
         if "image" in shown:
             encoded = base64.b64encode(shown["image"]).decode()
             entry["image"] = f"data:image/png;base64,{encoded}"
+            if i in maps:
+                entry["map"] = maps[i]
         else:
             entry["row"] = shown["row"]
         return entry

@@ -16,10 +16,16 @@ from nnatomy.report.figures_classes import (
 )
 from nnatomy.report.figures_confusion import confusion_figure, mistakes_table
 from nnatomy.report.figures_values import residual_figure
-from nnatomy.report.wording import count, finite, line, number, percent, score
+from nnatomy.report.overlay import example_overlay
+from nnatomy.report.wording import count, finite, line, number, percent, score, signed
 
 MOST_CLASSES = 120
 MOST_FIELDS = 8
+_MAPS = (
+    "Under each image: where the network saw what it predicted. Blue speaks for the predicted "
+    "class, orange against it, each map on a scale of its own. Its faithfulness says how much "
+    "better the map tells which pixels matter than chance does: above 0 better, 0 no better."
+)
 IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}")
 
 
@@ -68,6 +74,8 @@ def example_blocks(facts: Facts) -> list[Block]:
         cards = tuple(_card(entry, result.get("task")) for entry in examples.get(key) or [])
         if cards:
             blocks.append(Gallery(title, how, cards))
+    if blocks and any(card.overlay for block in blocks for card in getattr(block, "cards", ())):
+        blocks.insert(0, Paragraph(_MAPS))
     return blocks or [Paragraph("This report holds no examples.")]
 
 
@@ -114,6 +122,7 @@ def _card(entry: Mapping[str, Any], task: object) -> Card:
         right=str(truth) == str(prediction) if task == "classification" else None,
         detail=_detail(entry, task),
         image=image if IMAGE.fullmatch(image) else "",
+        overlay=example_overlay(entry) if IMAGE.fullmatch(image) else "",
         fields=shown,
     )
 
@@ -125,7 +134,11 @@ def _answer(value: object) -> str:
 def _detail(entry: Mapping[str, Any], task: object) -> str:
     if task == "classification":
         probability = entry.get("probability")
-        return "" if probability is None else f"p = {percent(probability)}"
+        words = [] if probability is None else [f"p = {percent(probability)}"]
+        faithfulness = finite((entry.get("map") or {}).get("faithfulness"))
+        if faithfulness is not None:
+            words.append(f"faithfulness {signed(f'{faithfulness:.2f}')}")
+        return ", ".join(words)
     truth, prediction = finite(entry.get("truth")), finite(entry.get("prediction"))
     if truth is None or prediction is None:
         return ""

@@ -88,6 +88,7 @@ class Card:
         right: Whether both agree; None where that is a matter of degree.
         detail: Probability or error, in words.
         image: A data URI of an image, or "".
+        overlay: A data URI of the image under the map of what the network saw in it, or "".
         fields: Column and text of a table's record.
     """
 
@@ -97,6 +98,7 @@ class Card:
     right: bool | None
     detail: str = ""
     image: str = ""
+    overlay: str = ""
     fields: tuple[tuple[str, str], ...] = ()
 
 

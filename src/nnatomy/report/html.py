@@ -25,8 +25,9 @@ COLUMNS_KEPT = 150  # of a learning curve, where all its epochs would not fit
 def render_html(document: Document, facts: Facts) -> str:
     """Write a document as a page that holds its facts.
 
-    Where the page would exceed 2 MiB, the examples are dropped first, then the long lists of the
-    embedded facts, until it fits; the caveats say what was left out.
+    Where the page would exceed 2 MiB, the maps of the examples are dropped first, then the
+    examples, then the long lists of the embedded facts, until it fits; the caveats say what was
+    left out.
 
     Args:
         document: The document of the facts.
@@ -85,6 +86,12 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _drop_maps(facts: Facts) -> None:
+    for entries in (facts.get("result", {}).get("examples") or {}).values():
+        for entry in entries:
+            entry.pop("map", None)
+
+
 def _drop_examples(facts: Facts) -> None:
     facts.get("result", {}).pop("examples", None)
 
@@ -119,6 +126,7 @@ def _drop_measurements(facts: Facts) -> None:
 
 
 REDUCTIONS: tuple[tuple[str, Callable[[Facts], None]], ...] = (
+    ("the maps of the examples", _drop_maps),
     ("the examples", _drop_examples),
     ("rejected records beyond the first 100", _drop_rejected),
     ("the ROC and precision–recall curves", _drop_curves),

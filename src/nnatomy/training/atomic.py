@@ -145,6 +145,25 @@ def commit_folder(parent: Path, name: str, files: Mapping[str, bytes]) -> Path:
     return folder
 
 
+def replace_folder(parent: Path, name: str, files: Mapping[str, bytes]) -> Path:
+    """`commit_folder`, in the place of a folder of this name; the old one goes when all is written.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    folder = parent / name
+    if not folder.exists():
+        return commit_folder(parent, name, files)
+    made = commit_folder(parent, _temporary_name(folder).name, files)
+    try:
+        discard(folder)
+        made.rename(folder)
+        sync_folder(parent)
+    except OSError as error:
+        raise file_error("write", folder, error) from error
+    return folder
+
+
 def read_folder(folder: Path) -> dict[str, bytes]:
     """The files of a committed folder, after checking each against the manifest.
 
