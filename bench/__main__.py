@@ -18,6 +18,7 @@ NAMES = (
     "pipeline",
     "quality",
     "probes",
+    "explain",
     "clinic",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ from sklearn.utils.validation import check_is_fitted
 from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_files import ImageFiles, scan_images
 from nnatomy.data.prepared import Encoded
-from nnatomy.errors import DataError, SettingError
+from nnatomy.errors import DataError, SettingError, nearest
 from nnatomy.estimators.base import EpochLines, NetworkEstimator, draw_seed, require
 from nnatomy.estimators.classes import distinct_classes
 from nnatomy.estimators.pictures import encode_pictures, paths_in, read_pictures
 from nnatomy.estimators.records import hold_out
+from nnatomy.explain.explanation import Explanation, join
+from nnatomy.explain.methods import explain
 from nnatomy.models.catalog import build_network, entry_of
 from nnatomy.training.devices import seeded
 from nnatomy.training.fit import fit
 from nnatomy.training.inference import outputs_of
 from nnatomy.training.objectives import objective_named
 from nnatomy.training.settings import Settings, settings_from
+
+_VALUES = 3_000_000
+"""Input values of a batch that is explained."""
 
 
 class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
@@ -235,6 +241,46 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             raise DataError("score requires y, the label of each image, unless X is a folder")
         predicted = self.classes_[self._probabilities(encoded).argmax(axis=1)]
         return float(accuracy_score(truth, predicted, sample_weight=sample_weight))
+
+    def explain(self, X: Any, target: Any = None, *, method: str = "auto") -> Explanation:
+        """Where the network looks: a signed map an image, blue in pictures where positive.
+
+        Args:
+            X: Images, as for `fit`.
+            target: Class to look for, one label for all or (N,) labels; None for the predicted one.
+            method: A name in nnatomy.explain.METHODS.
+
+        Returns:
+            Maps `values` (N, H, W) at the size of the network's images, and their `faithfulness`,
+            which is computed when it is asked for.
+
+        Raises:
+            DataError: An image cannot be used.
+            SettingError: A label was not learned, or the method does not fit the network.
+        """
+        encoded = self._encoded(X)
+        count = len(encoded.names)
+        indices = None if target is None else self._indices(target, count)
+        size = max(1, min(64, _VALUES // prod(encoded.samples.input_shape)))
+        parts = []
+        for first, batch in zip(
+            range(0, count, size), encoded.samples.batches(None, size), strict=True
+        ):
+            chosen = None if indices is None else indices[first : first + size]
+            parts.append(explain(self.network_, batch.inputs, chosen, method=method))
+        return join(parts)
+
+    def _indices(self, target: Any, count: int) -> NDArray[np.int64]:
+        """Outputs of labels, (N,)."""
+        labels = [target] * count if np.ndim(target) == 0 else list(target)
+        if len(labels) != count:
+            raise SettingError(f"target has {len(labels)} labels for {count} images")
+        known = {label: k for k, label in enumerate(self.classes_.tolist())}
+        for label in labels:
+            if label not in known:
+                hint = nearest(str(label), map(str, known))
+                raise SettingError(f"target {label!r} was not among the labels of fit: {hint}")
+        return np.array([known[label] for label in labels], np.int64)
 
     def __sklearn_tags__(self) -> Any:
         """Takes images, not rows."""

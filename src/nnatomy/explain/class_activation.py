@@ -97,7 +97,8 @@ def _exact_maps(head: LinearHead, targets: Tensor) -> Tensor:
 
 def _gradient_maps(passed: Pass, targets: Tensor) -> Tensor:
     """Σ_k α_k A^k with α_k the mean of ∂S_c/∂A^k, (N, h, w)."""
-    chosen = passed.outputs.gather(1, targets[:, None]).sum()
+    with torch.enable_grad():
+        chosen = passed.outputs.gather(1, targets[:, None]).sum()
     slope = None
     if chosen.requires_grad:
         (slope,) = torch.autograd.grad(chosen, passed.leaf, allow_unused=True)

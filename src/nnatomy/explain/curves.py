@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,16 @@ class Curves:
         gained = area(self.insertion) - area(self.random_insertion).mean(0)
         lost = area(self.random_deletion).mean(0) - area(self.deletion)
         return (gained + lost) / 2
+
+
+def join_curves(parts: Sequence[Curves]) -> Curves:
+    """Curves of several batches as those of one."""
+    return Curves(
+        torch.cat([part.deletion for part in parts]),
+        torch.cat([part.insertion for part in parts]),
+        torch.cat([part.random_deletion for part in parts], dim=1),
+        torch.cat([part.random_insertion for part in parts], dim=1),
+    )
 
 
 def area(curve: Tensor) -> Tensor:

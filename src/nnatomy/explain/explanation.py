@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from nnatomy.errors import SettingError
-from nnatomy.explain.curves import Curves
+from nnatomy.explain.curves import Curves, join_curves
 from nnatomy.explain.undisturbed import probabilities_of
 
 Method = Literal["cam", "grad-cam", "occlusion"]
@@ -76,3 +77,26 @@ class Explanation:
         network that does not look at the image. See `curves` for the cost.
         """
         return self.curves.faithfulness
+
+
+def join(parts: Sequence[Explanation]) -> Explanation:
+    """Explanations of several batches by one network and method as one.
+
+    Args:
+        parts: In order; at least one.
+    """
+    first = parts[0]
+
+    def judge(_: Explanation) -> Curves:
+        return join_curves([part.curves for part in parts])
+
+    biases = [part.bias for part in parts if part.bias is not None]
+    return Explanation(
+        values=torch.cat([part.values for part in parts]),
+        maps=torch.cat([part.maps for part in parts]),
+        target=torch.cat([part.target for part in parts]),
+        method=first.method,
+        scores=torch.cat([part.scores for part in parts]),
+        bias=torch.cat(biases) if biases else None,
+        judge=judge,
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from nnatomy.data.bundled import bundled_names
@@ -35,7 +36,6 @@ PAGE, FACTS = "explanation.html", "explanation.json"
 _SIDE = 320
 _VALUES = 3_000_000
 """Input values of a batch."""
-_COLORS = 128
 
 
 @dataclass(frozen=True)
@@ -209,11 +209,9 @@ def _drawn(
     picture = overlay(pixels, values, _SIDE)
     if frame is not None:
         picture = with_box(picture, frame, pixels.shape[1])
-    picture = with_legend(picture, float(np.abs(values).max()))
-    from PIL import Image
-
+    made = png(with_legend(picture, float(np.abs(values).max())))
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return (data_uri(png(image)), data_uri(png(picture, _COLORS))), png(picture)
+    return (data_uri(png(image)), data_uri(made)), made
 
 
 def _plain_name(name: str) -> str:
