@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from nnatomy.data import toy
+from nnatomy.data.scenes import SHAPES, scenes
 from nnatomy.errors import DataError, nearest
 
-Images = tuple[NDArray[np.uint8], NDArray[np.int64]]
+Images = tuple[NDArray[np.uint8], NDArray[Any]]
 
 _DIGITS = Path(__file__).parent / "files" / "digits.npz"
 _DIGIT_INKS = 16  # the digits are stored with 0 (paper) to 16 (ink)
@@ -54,6 +56,12 @@ def digits() -> Images:
         return pixels, stored["labels"].astype(np.int64)
 
 
+def shapes() -> Images:
+    """1,000 generated scenes of 48 × 48 pixels with a disc, square, cross or ring at some place."""
+    made = scenes(1000)
+    return made.images, np.array(SHAPES)[made.labels]
+
+
 def _named(loader: str, target: str) -> pd.DataFrame:
     """Measurements beside the class names instead of the class numbers."""
     # Importing scikit-learn takes a second; who trains on other data does not pay it.
@@ -70,6 +78,7 @@ _BUNDLED: dict[str, Callable[[], pd.DataFrame | Images]] = {
     "breast_cancer": breast_cancer,
     "diabetes": diabetes,
     "digits": digits,
+    "scenes": shapes,
     "xor": toy.xor,
     "circles": toy.circles,
     "moons": toy.moons,

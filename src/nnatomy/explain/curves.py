@@ -32,7 +32,7 @@ class Curves:
     Args:
         deletion: (N, STEPS + 1) from the whole image to its mean color.
         insertion: (N, STEPS + 1) from the blurred image to the whole one.
-        random_deletion: (ORDERS, N, STEPS + 1) the same in the order of shuffled maps.
+        random_deletion: (ORDERS, N, STEPS + 1) the same in the order of maps moved away.
         random_insertion: (ORDERS, N, STEPS + 1).
     """
 
@@ -68,10 +68,10 @@ class Judge:
     """Deletes and inserts pixels; made with the explanation, called when it is doubted.
 
     Deletion puts the image's mean color in the place of pixels, insertion begins with the blurred
-    image. The random orders are those of the same map with its cells shuffled: patches of the same
-    grain, so that the comparison is about the place and not about the roughness of what is cut out.
-    The cells of all images are shuffled alike, by seed 0: an image's curves do not depend on the
-    other images.
+    image. The random orders are those of the same map moved to a random place, what leaves on one
+    side coming in on the other: regions of the same form, so that the comparison is about the place
+    and not about the form of what is cut out. All maps move alike, by seed 0: an image's curves
+    do not depend on the other images.
 
     Source: Petsiuk, Das, Saenko 2018, RISE, arXiv 1806.07421, section 4.3; the random orders are
     ours.
@@ -108,11 +108,12 @@ class Judge:
         return Curves(deleted[0], inserted[0], torch.stack(deleted[1:]), torch.stack(inserted[1:]))
 
     def _random_ranks(self, maps: Tensor) -> Iterator[Tensor]:
+        rows, columns = maps.shape[1:]
         generator = torch.Generator().manual_seed(0)
-        cells = maps.flatten(1)
-        for _ in range(ORDERS):
-            order = torch.randperm(cells.shape[1], generator=generator).to(cells.device)
-            yield rank_of(self.enlarge(cells[:, order].reshape(maps.shape)))
+        moves = [1 + int(k) for k in torch.randperm(rows * columns - 1, generator=generator)] or [0]
+        for order in range(ORDERS):
+            down, right = divmod(moves[order % len(moves)], columns)
+            yield rank_of(self.enlarge(maps.roll((down, right), (1, 2))))
 
     def _curve(self, rank: Tensor, before: Tensor, after: Tensor, target: Tensor) -> Tensor:
         """Probability (N, STEPS + 1) as pixels of low rank go from one image to the other."""

@@ -72,8 +72,8 @@ class Explanation:
         """How much better the map orders the pixels than chance does, (N,) in [-1, 1].
 
         ½ [(A_ins - A_ins,random) + (A_del,random - A_del)], A the areas under the class
-        probability as pixels are inserted or deleted in the map's order, or in that of maps whose
-        cells were shuffled. Above 0: better than chance. 0: no better, as for a constant map or a
+        probability as pixels are inserted or deleted in the map's order, or in that of the same
+        map at random places. Above 0: better than chance. 0: no better, as for a constant map or a
         network that does not look at the image. See `curves` for the cost.
         """
         return self.curves.faithfulness

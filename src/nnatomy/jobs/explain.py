@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,11 @@ from nnatomy.jobs.config import source_name
 from nnatomy.jobs.data_lines import Say, silent
 from nnatomy.jobs.predictor import Predictor, load
 from nnatomy.report.explanation import render_explanation
-from nnatomy.report.overlay import data_uri, overlay, png, with_box, with_legend
+from nnatomy.report.overlay import data_uri, overlay, png, sheet, with_box, with_legend
 from nnatomy.training.atomic import MANIFEST, file_error, read_folder, replace_folder, to_json
 
-PAGE, FACTS = "explanation.html", "explanation.json"
+PAGE, FACTS, SHEET = "explanation.html", "explanation.json", "overview.png"
+_ON_SHEET = 8
 _SIDE = 320
 _VALUES = 3_000_000
 """Input values of a batch."""
@@ -110,6 +112,7 @@ def explain_source(
         "rejected": [vars(rejected) for rejected in chosen.encoded.rejected],
         "findings": [vars(finding) for finding in chosen.encoded.findings],
     }
+    files[SHEET] = _sheet([files[entry["overlay"]] for entry in entries[:_ON_SHEET]])
     files[PAGE] = render_explanation(facts, pictures).encode()
     files[FACTS] = to_json(facts, indent=2) + b"\n"
     _write(out, files)
@@ -212,6 +215,10 @@ def _drawn(
     made = png(with_legend(picture, float(np.abs(values).max())))
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     return (data_uri(png(image)), data_uri(made)), made
+
+
+def _sheet(overlays: Sequence[bytes]) -> bytes:
+    return png(sheet([Image.open(BytesIO(content)).convert("RGB") for content in overlays]))
 
 
 def _plain_name(name: str) -> str:

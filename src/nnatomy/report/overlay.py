@@ -18,6 +18,7 @@ _STRONGEST = 0.8
 _LEGEND = 34
 _TYPE = 13
 _COLORS = 64
+_GAP = 12
 
 
 def overlay(pixels: NDArray[np.uint8], values: NDArray[Any], side: int) -> Image.Image:
@@ -72,6 +73,17 @@ def with_legend(picture: Image.Image, strongest: float) -> Image.Image:
     for place, side, words in ends:
         at = (place, picture.height + 16)
         pen.text(at, words, fill=_INK, font=font, anchor=f"{side}a")
+    return made
+
+
+def sheet(pictures: Sequence[Image.Image], columns: int = 4) -> Image.Image:
+    """Pictures of one size in rows, on white."""
+    width, height = (edge + _GAP for edge in pictures[0].size)
+    across = min(columns, len(pictures))
+    down = -(-len(pictures) // columns)
+    made = Image.new("RGB", (across * width - _GAP, down * height - _GAP), _PAPER)
+    for k, picture in enumerate(pictures):
+        made.paste(picture, (k % columns * width, k // columns * height))
     return made
 
 
