@@ -29,6 +29,7 @@ COMMANDS = [
         "docs/convolution.md",
         "docs/training.md",
         "docs/diagnosis.md",
+        "docs/explaining.md",
     )
     for block in SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
     for line in block.splitlines()
@@ -42,6 +43,7 @@ SNIPPETS = [
         "docs/estimators.md",
         "docs/diagnosis.md",
         "docs/convolution.md",
+        "docs/explaining.md",
     )
     for code in PYTHON.findall((ROOT / page).read_text(encoding="utf-8"))
 ]

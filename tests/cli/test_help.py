@@ -11,7 +11,10 @@ import pytest
 from cli.commands import ENVIRONMENT, subprocess_run
 from cli.conftest import Command
 
-COMMANDS = ["train", "evaluate", "predict", "inspect", "diagnose", "report", "list", "convolve"]
+COMMANDS = [
+    *("train", "evaluate", "predict", "explain", "inspect", "diagnose", "report", "list"),
+    "convolve",
+]
 
 WITHOUT_HEAVY = """
 import sys

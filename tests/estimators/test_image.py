@@ -298,3 +298,34 @@ def test_every_training_setting_can_be_given():
     ):
         with pytest.raises(SettingError, match=message):
             ImageClassifier(epochs=1, training_settings=mistake).fit(images, labels)
+
+
+def test_explanations_are_those_of_the_network(ordered, folder):
+    images, labels = ordered
+    network = small().fit(images, labels)
+    found = network.explain(images)
+    assert found.values.shape == (24, 6, 8)
+    assert found.method == "grad-cam"
+    assert (network.classes_[found.target.numpy()] == network.predict(images)).all()
+    assert torch.equal(network.explain(folder).values, found.values)
+    light = network.explain(images[:3], "light")
+    assert light.target.tolist() == [1, 1, 1]
+    mixed = network.explain(images[:3], ["light", "dark", "light"])
+    torch.testing.assert_close(mixed.values[0], light.values[0])
+    assert mixed.target.tolist() == [1, 0, 1]
+    assert mixed.faithfulness.shape == (3,)
+    assert network.explain(images[:2], method="occlusion").method == "occlusion"
+    with pytest.raises(SettingError, match="did you mean 'light'"):
+        network.explain(images, "lite")
+    with pytest.raises(SettingError, match="2 labels for 3 images"):
+        network.explain(images[:3], ["dark", "light"])
+
+
+def test_many_images_are_explained_in_batches(ordered, monkeypatch):
+    images, labels = ordered
+    network = small().fit(images, labels)
+    whole = network.explain(images)
+    monkeypatch.setattr("nnatomy.estimators.image._VALUES", 5 * 144)
+    parts = network.explain(images)
+    torch.testing.assert_close(parts.values, whole.values, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(parts.faithfulness, whole.faithfulness, rtol=0, atol=1e-4)

@@ -57,7 +57,7 @@ class Explanation:
 
     @cached_property
     def curves(self) -> Curves:
-        """Deletion and insertion curves; computed when first asked for, which costs 72 passes.
+        """Deletion and insertion curves; computed when first asked for, which costs 90 passes.
 
         Raises:
             SettingError: Network or images were changed since, or the explanation was made by
