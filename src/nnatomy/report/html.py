@@ -40,8 +40,11 @@ def render_html(document: Document, facts: Facts) -> str:
             break
         if name in facts.get("left_out", []):
             continue
-        facts = copy.deepcopy(facts)
-        drop(facts)
+        reduced = copy.deepcopy(facts)
+        drop(reduced)
+        if reduced == facts:
+            continue
+        facts = reduced
         facts["left_out"] = [*facts.get("left_out", []), name]
         page = _page(build_document(facts), facts)
     return page
