@@ -55,8 +55,8 @@ def test_a_folder_of_images(command: Command, image_run, photos) -> None:
     assert len(entries) == 6
     assert {entry["truth"] for entry in entries} == set(SHAPES), "spread over the classes"
     predictor = nnatomy.load(image_run)
-    for entry in entries:
-        assert entry["name"].startswith(entry["truth"])
+    assert all(entry["name"].startswith(entry["truth"]) for entry in entries)
+    for entry in entries[:2]:
         encoded = predictor.encode(photos / entry["name"])
         found = cam(predictor.network, next(iter(encoded.samples.batches(None, 1))).inputs)
         probabilities = predictor.decoded(encoded.samples)
@@ -127,7 +127,7 @@ def test_an_earlier_explanation_is_replaced_and_nothing_else(
     command, image_run, photos, monkeypatch
 ):
     one = next((photos / "disc").iterdir())
-    assert command("explain", image_run, photos, "--out", "why", "--limit", 3).code == 0
+    assert command("explain", image_run, photos, "--out", "why", "--limit", 2).code == 0
     assert command("explain", image_run, one, "--out", "why").code == 0
     assert len(list(Path("why").glob("0*.png"))) == 1
     before = {path.name: path.read_bytes() for path in Path("why").iterdir()}
@@ -137,7 +137,7 @@ def test_an_earlier_explanation_is_replaced_and_nothing_else(
 
     with monkeypatch.context() as patch:
         patch.setattr(atomic, "_write_synced", full)
-        failed = command("explain", image_run, photos, "--out", "why", "--limit", 3)
+        failed = command("explain", image_run, photos, "--out", "why", "--limit", 2)
         assert failed.code == 1
         assert "free some disk space" in failed.err
     assert {path.name: path.read_bytes() for path in Path("why").iterdir()} == before
