@@ -10,6 +10,7 @@ from .estimators.image import ImageClassifier as ImageClassifier
 from .estimators.mlp import MLPClassifier as MLPClassifier
 from .estimators.mlp import MLPRegressor as MLPRegressor
 from .estimators.perceptron import PerceptronClassifier as PerceptronClassifier
+from .jobs.augmentation_sheet import augment as augment
 from .jobs.compare import compare as compare
 from .jobs.comparison import Comparison as Comparison
 from .jobs.convolution import convolve as convolve

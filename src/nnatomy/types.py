@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,4 +55,13 @@ class Samples(Protocol):
 
     def batches(self, order: Tensor | None, size: int) -> Iterator[Batch]:
         """Yield the records named by `order` (every record in turn when None), `size` at a time."""
+        ...
+
+
+@runtime_checkable
+class VariedSamples(Protocol):
+    """Samples that are learned from in another form in every epoch; `batches` gives them plain."""
+
+    def in_epoch(self, seed: int, epoch: int) -> Samples:
+        """The samples as this epoch shows them: a function of the seed and the epoch alone."""
         ...

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from nnatomy.cli import (
+    augment,
     compare,
     convolve,
     diagnose,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.command("train", short_help="Train on your data; write model and report.")(train.command)
 app.command("compare", short_help="Compare settings, networks and seeds.")(compare.command)
+app.command("augment", short_help="Draw what the network sees of varied images.")(augment.command)
 app.command("evaluate", short_help="Judge a model on labelled data.")(evaluate.command)
 app.command("predict", short_help="Predict for new data.")(predict.command)
 app.command("explain", short_help="Show what an image network looks at.")(explain.command)

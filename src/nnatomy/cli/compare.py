@@ -34,6 +34,10 @@ def command(
     kind: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN=KIND", help="Kind of a column. Repeatable.")
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(metavar="PRESET", help="Vary training images, as in nnatomy train."),
+    ] = None,
     class_weight: Annotated[
         str | None, typer.Option(help="balanced: every class weighs the same.")
     ] = None,
@@ -58,6 +62,7 @@ def command(
 
     keep_freed_memory()
     from nnatomy.cli.progress import CompilingNote
+    from nnatomy.data.augmentation import augmentation_from
     from nnatomy.data.split import SplitPlan
     from nnatomy.jobs.compare import run_comparison
     from nnatomy.jobs.comparison_folder import ComparisonFolder
@@ -76,6 +81,7 @@ def command(
         settings=settings,
         split=SplitPlan(valid=valid, test=test),
         kinds=pairs("--kind", kind or []),
+        augment=augmentation_from(augment),
         class_weight=class_weight,
         seed=seed,
     )

@@ -89,6 +89,14 @@ def command(
     fit: Annotated[
         str, typer.Option(help="Images of other proportions: crop, squash or pad.")
     ] = "crop",
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET",
+            help="Vary training images in every epoch: light, standard, strong, characters (no "
+            "flips), or settings such as flip=0.5,rotate=15. See: nnatomy augment SOURCE.",
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.")] = None,
     engine: Annotated[
         str | None,
@@ -121,6 +129,7 @@ def command(
 
     keep_freed_memory()
     from nnatomy.cli.progress import Progress
+    from nnatomy.data.augmentation import augmentation_from
     from nnatomy.data.images import ImageSettings
     from nnatomy.data.split import SplitPlan
     from nnatomy.jobs.config import TrainConfig
@@ -156,6 +165,7 @@ def command(
             split=SplitPlan(valid=valid, test=test, group=group, time=time),
             kinds=pairs("--kind", kind or []),
             images=ImageSettings(size=image_size, channels=channels, fit=cast("Fit", fit)),
+            augment=augmentation_from(augment),
             class_weight=class_weight,
             heal=heal,
             seed=seed,

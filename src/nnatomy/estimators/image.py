@@ -15,6 +15,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from nnatomy.data.augmentation import (
+    Augmentation,
+    AugmentedSamples,
+    PixelScale,
+    augmentation_from,
+)
 from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_files import ImageFiles, scan_images
 from nnatomy.data.prepared import Encoded
@@ -62,6 +68,9 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             {"momentum": 0.95, "l1": 0.1, "clip_norm": 1.0, "error_rate": 0.01}.
         image_size: Side, or height and width, in pixels. None: that of the training images where
             it is the same for all and at most 224, else a square of their median shorter side.
+        augment: How training images are varied in every epoch: None, a preset such as "standard"
+            or "characters", settings such as "flip=0.5,rotate=15", or an Augmentation. Images
+            that are held out or classified stay as they are.
         early_stopping: Hold out images, keep the weights of the epoch with their lowest loss, and
             stop when it has not fallen for `n_iter_no_change` epochs.
         validation_fraction: Share of the images held out, in the proportions of the classes.
@@ -101,6 +110,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         alpha: float = 0.0,
         training_settings: Mapping[str, Any] | None = None,
         image_size: int | tuple[int, int] | None = None,
+        augment: Augmentation | str | Mapping[str, Any] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int | None = 10,
@@ -119,6 +129,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.alpha = alpha
         self.training_settings = training_settings
         self.image_size = image_size
+        self.augment = augment
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -142,7 +153,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         require("validation_fraction", share, 0 < share < 1, "between 0 and 1")
         random = check_random_state(self.random_state)
         weight_seed, seed = (draw_seed(random) for _ in range(2))
-        settings = self._settings(seed)
+        settings, augmentation = self._settings(seed), augmentation_from(self.augment)
         pictures = read_pictures(X, y)
         classes = distinct_classes(pictures.labels)
         train, valid = np.arange(len(pictures.labels)), np.arange(0)
@@ -155,6 +166,9 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             network = build_network(
                 self.network, train_samples.input_shape, len(classes), self.network_settings or {}
             )
+        if augmentation.changes:
+            scale = PixelScale.of(codec.normalizer, floats=codec.floats)
+            train_samples = AugmentedSamples(train_samples, augmentation, scale)
         session = fit(
             network,
             train_samples,

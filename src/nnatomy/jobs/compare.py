@@ -10,12 +10,14 @@ from typing import Any, cast
 
 from torch import nn
 
+from nnatomy.data.augmentation import Augmentation, augmentation_from
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
 from nnatomy.data.source import prepare
 from nnatomy.data.split import SplitPlan
 from nnatomy.errors import SettingError
+from nnatomy.jobs.augmenting import augmented
 from nnatomy.jobs.comparison import ComparedRow, ComparedRun, Comparison, rows_of
 from nnatomy.jobs.comparison_folder import ComparisonFolder
 from nnatomy.jobs.config import Plan, TrainConfig, resolve, source_name
@@ -43,6 +45,7 @@ class Candidate:
     plan: Plan
     network: nn.Module
     varied: frozenset[str]
+    augment: Augmentation | None = None
 
 
 def compare(
@@ -60,6 +63,7 @@ def compare(
     split: SplitPlan | None = None,
     kinds: Mapping[str, str] | None = None,
     images: ImageSettings | None = None,
+    augment: Augmentation | str | Mapping[str, Any] | None = None,
     class_weight: str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -77,8 +81,8 @@ def compare(
         source: As in `nnatomy.train`.
         target: Column with the answers.
         over: What is varied, e.g. {"init": ["zeros", "he"], "seed": range(10)}: any setting of the
-            network or the training, "network" and "seed". The seed is that of initial weights,
-            order and dropout; with several seeds the table has intervals.
+            network or the training, "network", "augment" and "seed". The seed is that of initial
+            weights, order, dropout and augmentation; with several seeds the table has intervals.
         network: The network where it is not varied; chosen by the data when missing.
         epochs: Passes over the training records at most.
         batch_size: Records a step.
@@ -89,6 +93,7 @@ def compare(
         split: Shares of validation and test records, group or time column.
         kinds: Column kinds that override the inferred ones.
         images: How images are read.
+        augment: How training images are varied, as in `nnatomy.train`.
         class_weight: "balanced" weighs classes by the inverse of their frequency.
         seed: Of the split, and of the networks where it is not varied.
         out: A folder for the page and the JSON file; nothing is written when missing.
@@ -112,6 +117,7 @@ def compare(
         split=split or SplitPlan(),
         kinds=dict(kinds or {}),
         images=images or ImageSettings(),
+        augment=augmentation_from(augment),
         class_weight=class_weight,
         seed=seed,
     )
@@ -221,10 +227,14 @@ def _config(base: TrainConfig, choice: Mapping[str, Any]) -> TrainConfig:
         raise SettingError(f"seed must be a whole number from 0, got '{seed}'")
     if "auto" in (values.get("lr"), base.settings.get("lr")):
         raise SettingError("lr=auto searches a rate for each network: compare rates by --over lr=…")
+    if "augment" in values and base.augment is not None:
+        raise SettingError("'augment' is both varied and set: leave one out")
+    augment = augmentation_from(values.pop("augment", base.augment))
     for name in values:
         if name in base.settings:
             raise SettingError(f"'{name}' is both varied and set: leave one out")
-    return replace(base, network=network, seed=int(seed), settings={**base.settings, **values})
+    settings = {**base.settings, **values}
+    return replace(base, network=network, seed=int(seed), augment=augment, settings=settings)
 
 
 def _candidate(choice: dict[str, Any], config: TrainConfig, prepared: Prepared) -> Candidate:
@@ -236,7 +246,8 @@ def _candidate(choice: dict[str, Any], config: TrainConfig, prepared: Prepared) 
         network = build_network(
             plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
         )
-    return Candidate({**choice, "seed": config.seed}, plan, network, frozenset(choice))
+    varied, named = frozenset(choice), {**choice, "seed": config.seed}
+    return Candidate(named, plan, network, varied, config.augment)
 
 
 def _trained(
@@ -245,12 +256,12 @@ def _trained(
     base: TrainConfig,
     observers: Sequence[Observer],
 ) -> list[Session]:
-    train, valid = weighted(prepared, base.class_weight)
-    groups: dict[str, list[int]] = defaultdict(list)
+    groups: dict[tuple[str, Augmentation | None], list[int]] = defaultdict(list)
     for position, candidate in enumerate(candidates):
-        groups[candidate.plan.objective].append(position)
+        groups[candidate.plan.objective, candidate.augment].append(position)
     sessions: dict[int, Session] = {}
-    for objective, positions in groups.items():
+    for (objective, augment), positions in groups.items():
+        train, valid = weighted(augmented(prepared, augment), base.class_weight)
         done = fit_many(
             [candidates[i].network for i in positions],
             train,

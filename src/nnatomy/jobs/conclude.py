@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from nnatomy.conversion import written
+from nnatomy.data.augmentation.settings import augmentation_text
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Encoded, Prepared
 from nnatomy.data.split import SplitPlan
@@ -71,6 +72,7 @@ def conclude(
         "task": prepared.task.kind,
         "network": plan.network,
         "settings": {**plan.network_settings, **asdict(plan.training)},
+        "augment": None if config.augment is None else augmentation_text(config.augment),
         "source": source_name(config.source),
         "target": prepared.task.target,
         "classes": list(prepared.task.classes),
@@ -252,11 +254,14 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
 def _unusual(config: TrainConfig) -> dict[str, Any]:
     """Options that are named only where they are not what they are by default."""
     split, images = config.split, config.images
-    given = {
+    given: dict[str, tuple[Any, Any]] = {
         "--valid": (split.valid, SplitPlan.valid),
         "--test": (split.test, SplitPlan.test),
         "--image-size": (images.size, ImageSettings.size),
         "--channels": (images.channels, ImageSettings.channels),
         "--fit": (images.fit, ImageSettings.fit),
     }
-    return {option: value for option, (value, usual) in given.items() if value != usual}
+    unusual = {option: value for option, (value, usual) in given.items() if value != usual}
+    if config.augment is not None:
+        unusual["--augment"] = augmentation_text(config.augment)
+    return unusual

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from nnatomy.conversion import convert
+from nnatomy.data.augmentation import Augmentation, augmentation_from
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.quality import Rejected
 from nnatomy.data.split import SplitPlan
@@ -56,6 +57,8 @@ class TrainConfig:
         split: Shares, group and time column; its seed is `seed`.
         kinds: Column kinds that override the inferred ones.
         images: How images are read.
+        augment: How training images are varied, as `augmentation_from` takes it; None where they
+            are not.
         class_weight: "balanced" weighs each class by the inverse of its frequency.
         heal: Whether remedies are tried on a training that has findings.
         seed: Of the split, the initial weights, the order of records and everything random.
@@ -69,6 +72,7 @@ class TrainConfig:
     split: SplitPlan = field(default_factory=SplitPlan)
     kinds: Mapping[str, str] = field(default_factory=dict)
     images: ImageSettings = field(default_factory=ImageSettings)
+    augment: Augmentation | None = None
     class_weight: str | None = None
     heal: bool = False
     seed: int = 0
@@ -87,6 +91,8 @@ class TrainConfig:
         if "seed" in self.settings:
             raise SettingError("setting 'seed' is an option of its own: --seed, or seed=")
         self._check_names()
+        augmentation = augmentation_from(self.augment)
+        object.__setattr__(self, "augment", augmentation if augmentation.changes else None)
         if self.class_weight not in (None, "balanced"):
             raise SettingError(f"class_weight is 'balanced' or none, got '{self.class_weight}'")
         for name, share in (("valid", self.split.valid), ("test", self.split.test)):
@@ -131,6 +137,7 @@ class TrainConfig:
         values["kinds"] = dict(self.kinds)
         values["split"] = {k: v for k, v in asdict(self.split).items() if k != "seed"}
         values["images"] = asdict(self.images)
+        values["augment"] = None if self.augment is None else asdict(self.augment)
         return values
 
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from nnatomy.data.augmentation import Augmentation, augmentation_from
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
@@ -27,6 +28,7 @@ from nnatomy.errors import (
     SettingError,
     signal_words,
 )
+from nnatomy.jobs.augmenting import augmented, say_augmentation
 from nnatomy.jobs.config import Plan, TrainConfig, resolve
 from nnatomy.jobs.data_lines import Say, say_data, silent
 from nnatomy.jobs.diagnosis import diagnosis_of, write_diagnosis
@@ -62,6 +64,7 @@ def train(
     split: SplitPlan | None = None,
     kinds: Mapping[str, str] | None = None,
     images: ImageSettings | None = None,
+    augment: Augmentation | str | Mapping[str, Any] | None = None,
     class_weight: str | None = None,
     heal: bool = False,
     seed: int = 0,
@@ -89,6 +92,8 @@ def train(
         split: Shares of validation and test records, group or time column.
         kinds: Column kinds that override the inferred ones.
         images: How images are read.
+        augment: How training images are varied in every epoch: a preset such as "standard",
+            settings such as "flip=0.5,rotate=15", or an Augmentation.
         class_weight: "balanced" weighs classes by the inverse of their frequency.
         heal: Try remedies against what is found wrong with the training, and keep what helps.
         seed: Of everything that is drawn.
@@ -113,6 +118,7 @@ def train(
         split=split or SplitPlan(),
         kinds=dict(kinds or {}),
         images=images or ImageSettings(),
+        augment=augmentation_from(augment),
         class_weight=class_weight,
         heal=heal,
         seed=seed,
@@ -271,7 +277,7 @@ def _read(config: TrainConfig, scratch: Path | None) -> Prepared:
     )
     if not len(prepared.test):
         raise SettingError("no records are left to judge the network by: give test a larger share")
-    return prepared
+    return augmented(prepared, config.augment)
 
 
 def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
@@ -286,6 +292,7 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
             )
     write_json(folder.data_report, report)
     say_data(prepared.report, say, folder.data_report)
+    say_augmentation(prepared, config.augment, say)
     return prepared
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from nnatomy.data.augmentation import AugmentedSamples
 from nnatomy.data.image_stream import ImageFileSamples
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.samples import TensorSamples
@@ -54,7 +56,11 @@ def weighted(prepared: Prepared, class_weight: str | None) -> tuple[Samples, Sam
         return train, prepared.valid
     if task.kind != "classification":
         raise SettingError(f"class_weight: '{task.target}' is a number and has no classes")
-    assert isinstance(train, TensorSamples | ImageFileSamples)
-    counts = torch.bincount(train.targets, minlength=len(task.classes)).clamp(min=1)
+    plain = train.samples if isinstance(train, AugmentedSamples) else train
+    assert isinstance(plain, TensorSamples | ImageFileSamples)
+    counts = torch.bincount(plain.targets, minlength=len(task.classes)).clamp(min=1)
     weights = len(train) / (len(task.classes) * counts)
-    return WeightedSamples(train, weights), WeightedSamples(prepared.valid, weights)
+    learned: Samples = WeightedSamples(plain, weights)
+    if isinstance(train, AugmentedSamples):
+        learned = replace(train, samples=learned)
+    return learned, WeightedSamples(prepared.valid, weights)

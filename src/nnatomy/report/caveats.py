@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nnatomy.data.augmentation.settings import augmentation_from, flips_characters
 from nnatomy.report.facts import Facts
 from nnatomy.report.wording import (
     LOWER_IS_BETTER,
@@ -214,6 +215,34 @@ def still_improving(facts: Facts) -> Caveat | None:
     )
 
 
+def varied_training_images(facts: Facts) -> Caveat | None:
+    """Training images were varied, so that the training loss is of other images."""
+    how = facts.get("result", {}).get("augment")
+    if not how:
+        return None
+    return Caveat(
+        "varied-training-images",
+        "Training loss of varied images",
+        f"Training images were varied anew in every epoch ({line(how, 200)}), validation and test "
+        "images were not. The training loss may therefore lie above the validation loss; its gap "
+        "does not measure overfitting.",
+    )
+
+
+def flipped_characters(facts: Facts) -> Caveat | None:
+    """Images of characters were flipped."""
+    result = facts.get("result", {})
+    how = result.get("augment")
+    if not how or not flips_characters(augmentation_from(how), result.get("classes") or []):
+        return None
+    return Caveat(
+        "flipped-characters",
+        "Flipped characters",
+        "The classes look like characters and training images were flipped; most characters "
+        "flipped are no characters or other ones. --augment characters does not flip.",
+    )
+
+
 def no_finite_loss(facts: Facts) -> Caveat | None:
     """Some epoch's loss is NaN or infinite."""
     rows = facts.get("metrics") or []
@@ -261,7 +290,9 @@ RULES: tuple[Callable[[Facts], Caveat | None], ...] = (
     imbalance,
     small_classes,
     rejected_records,
+    flipped_characters,
     chosen_on_validation,
+    varied_training_images,
     still_improving,
     one_seed,
 )

@@ -53,7 +53,8 @@ def fit(
     Args:
         network: Any module that takes a batch of inputs; trained in place. With validation
             records it ends with the weights of its best epoch.
-        train: Training records.
+        train: Training records; `VariedSamples`, such as augmented images, in the form of each
+            epoch.
         valid: Records to validate on after every epoch.
         objective: A name of nnatomy.training.objectives.OBJECTIVES, or one of your own.
         settings: How to train; the defaults are mini-batches of 64 with Adam.

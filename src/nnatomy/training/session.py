@@ -22,14 +22,14 @@ from nnatomy.training.inference import evaluate, has_filters, outputs_of, place
 from nnatomy.training.nonfinite import non_finite_error
 from nnatomy.training.objectives import Objective
 from nnatomy.training.optimizers import build_optimizer
-from nnatomy.training.order import permutation
+from nnatomy.training.order import permutation, shown
 from nnatomy.training.randomness import generator_states
 from nnatomy.training.schedules import learning_rate
 from nnatomy.training.settings import Settings
 from nnatomy.training.snapshot import go_on, snapshot
 from nnatomy.training.state import State
 from nnatomy.training.stopping import StopRules
-from nnatomy.types import Batch, Samples
+from nnatomy.types import Batch, Samples, VariedSamples
 
 
 class Session:
@@ -178,13 +178,12 @@ class Session:
         count, size = len(self.train), self.batch_size * steps
         if self.consumed == count:  # resumed between the last step and the evaluation
             return iter(())
+        when = self.settings.seed, self.epoch
+        train = shown(self.train, *when)
         if self.batch_size >= count:  # one batch of all: its order has no meaning
-            return self.train.batches(None, size)
-        if self.settings.shuffle:
-            order = permutation(count, self.settings.seed, self.epoch)
-        else:
-            order = torch.arange(count)
-        return self.train.batches(order[self.consumed :], size)
+            return train.batches(None, size)
+        order = permutation(count, *when) if self.settings.shuffle else torch.arange(count)
+        return train.batches(order[self.consumed :], size)
 
     def _compute(self, steps: CompiledSteps, batch: Batch, wanted: int) -> Done:
         totals = np.array([self._loss_sum.item(), self._norm_sum])
@@ -203,7 +202,8 @@ class Session:
     def can_leap(self) -> bool:
         """Whether nothing but an observer would look at the network between the epochs."""
         settings = self.settings
-        if self._steps is None or self.valid is not None or settings.weight_tol:
+        varied = isinstance(self.train, VariedSamples)
+        if self._steps is None or self.valid is not None or settings.weight_tol or varied:
             return False
         judged = settings.patience is not None or settings.error_rate is not None
         return not judged and self.batch_size >= len(self.train) and self.consumed == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -200,6 +200,13 @@ def augmentation_text(augmentation: Augmentation) -> str:
         f"{name}={value if isinstance(value, str) else repr(float(value)).removesuffix('.0')}"
         for name, value in unusual.items()
     )
+
+
+def flips_characters(augmentation: Augmentation, classes: Sequence[Any]) -> bool:
+    """Whether images are flipped whose classes are all single letters or digits."""
+    words = [str(label) for label in classes]
+    characters = bool(words) and all(len(word) == 1 and word.isalnum() for word in words)
+    return characters and bool(augmentation.flip or augmentation.flip_vertical)
 
 
 def preset_words() -> dict[str, str]:
