@@ -13,6 +13,7 @@ NAMES = (
     "online",
     "stacked",
     "convolution",
+    "augmentation",
     "memory",
     "images_memory",
     "pipeline",

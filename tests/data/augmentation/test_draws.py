@@ -74,11 +74,19 @@ def test_draws_fill_their_ranges() -> None:
 
 
 def test_shifts_are_whole_pixels_all_equally_often() -> None:
-    shift = draw(ALL, MANY, (10, 20)).shift
+    shift = draw(Augmentation(shift=0.2), MANY, (10, 20)).shift
     for axis, reach in ((0, 4), (1, 2)):
         values, counts = np.unique(shift[axis], return_counts=True)
         assert values.tolist() == list(range(-reach, reach + 1))
         assert np.abs(counts / len(MANY) - 1 / len(values)).max() < 0.012
+
+
+def test_shifts_are_of_any_length_where_pixels_are_interpolated_anyway() -> None:
+    shift = draw(ALL, MANY, (10, 20)).shift
+    for axis, reach in ((0, 4), (1, 2)):
+        assert -reach <= shift[axis].min() < -0.99 * reach
+        assert 0.99 * reach < shift[axis].max() <= reach
+        assert len(np.unique(shift[axis])) > 19_000
 
 
 def test_crops_lie_inside_the_image() -> None:

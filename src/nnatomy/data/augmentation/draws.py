@@ -28,7 +28,7 @@ class Draws:
         flip_vertical: (B,) whether top and bottom are exchanged.
         angle: (B,) radians, counterclockwise as seen.
         factor: (B,) scale; more than 1 enlarges.
-        shift: (2, B) whole pixels to the right and downwards.
+        shift: (2, B) pixels to the right and downwards; whole ones where none lie between.
         window: (B,) share of the sides that is left by the crop.
         center: (2, B) of that window, in pixels right of and below the image's center.
         brightness: (B,) factor. Likewise contrast and saturation.
@@ -80,7 +80,11 @@ def draw(
     height, width = size
     u = uniforms(np.asarray(records, np.int64), 20, seed=seed, epoch=epoch)
     sides = np.array([[width], [height]], np.float64)
-    reach = np.round(augmentation.shift * sides)
+    reach = augmentation.shift * sides
+    shift = reach * (2 * u[4:6] - 1)
+    if not augmentation.resamples:  # whole pixels, all equally often
+        reach = np.round(reach)
+        shift = np.floor(u[4:6] * (2 * reach + 1)) - reach
     window = 1 - augmentation.crop * u[6]
     return Draws(
         size=size,
@@ -89,7 +93,7 @@ def draw(
         flip_vertical=u[1] < augmentation.flip_vertical,
         angle=np.deg2rad(augmentation.rotate) * (2 * u[2] - 1),
         factor=(1 + augmentation.scale) ** (2 * u[3] - 1),
-        shift=np.floor(u[4:6] * (2 * reach + 1)) - reach,
+        shift=shift,
         window=window,
         center=(u[7:9] - 0.5) * (1 - window) * sides,
         brightness=1 + augmentation.brightness * (2 * u[9] - 1),

@@ -43,8 +43,9 @@ class Augmentation:
         rotate: Largest angle in degrees, to either side.
         scale: s scales by a factor from 1/(1 + s) to 1 + s, in and out alike.
         crop: Largest share of the sides that is cut away; what is left is enlarged.
-        shift: Largest shift in either direction as a share of the side, in whole pixels: a shift
-            of 0.125 on 32 pixels is the usual padding by 4 pixels and random window of 32.
+        shift: Largest shift in either direction as a share of the side; by whole pixels, unless
+            pixels are interpolated anyway. On 32 pixels 0.125 is the usual padding by 4 pixels and
+            random window of 32.
         brightness: b multiplies the pixels by 1 - b to 1 + b.
         contrast: c multiplies the distance from the image's mean grey by 1 - c to 1 + c.
         saturation: s multiplies the distance from each pixel's own grey by 1 - s to 1 + s.
