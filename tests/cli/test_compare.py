@@ -192,7 +192,7 @@ def test_lecture_table_and_folder(command: Command) -> None:
 def test_lecture_items_without_computing(command: Command) -> None:
     code, out, _ = command("lecture", "P", "--list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["P1", "P2", "P3", "P4", "P5", "P6"]
+    assert [line.split()[0] for line in out.splitlines()] == [f"P{n}" for n in range(1, 8)]
 
 
 def test_mistakes_in_lecture(command: Command) -> None:

@@ -74,7 +74,7 @@ def test_every_item_has_an_experiment() -> None:
 def test_choice_of_items() -> None:
     assert chosen_items([]) == list(ITEMS)
     assert chosen_items(["p1", "O7"]) == ["O7", "P1"]
-    assert chosen_items(["P"]) == ["P1", "P2", "P3", "P4", "P5", "P6"]
+    assert chosen_items(["P"]) == ["P1", "P2", "P3", "P4", "P5", "P6", "P7"]
     with pytest.raises(SettingError, match="no item 'O77'"):
         chosen_items(["O77"])
 

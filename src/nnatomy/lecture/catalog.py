@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from nnatomy.lecture.augmentation import augmentation
 from nnatomy.lecture.back_propagation import back_propagation
 from nnatomy.lecture.batch_norm import batch_norm
 from nnatomy.lecture.capacity import capacity
@@ -53,6 +54,7 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "P4": optimizers,
     "P5": penalties,
     "P6": batch_norm,
+    "P7": augmentation,
 }
 
 

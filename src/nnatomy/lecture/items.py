@@ -33,6 +33,7 @@ ITEMS: dict[str, str] = {
     "P4": "Variants of gradient descent",
     "P5": "Regularization: L1 and L2",
     "P6": "Batch normalization",
+    "P7": "Image augmentation",
 }
 PARTS = {
     "O": "Overview: perceptron, MLP, deep networks",
