@@ -2,7 +2,11 @@
 
 Kornia and Albumentations take part where they are installed. torchvision imports beside the PyTorch
 that it was built for only: NNATOMY_TORCHVISION names the Python of an environment that has it, and
-its rounds then run in that interpreter, between ours.
+its rounds then run in that interpreter, between ours. On a busy machine
+
+    OMP_NUM_THREADS=1 python -m bench.augmentation 7 cpu
+
+counts the processor time of this process instead of the wall clock, without torchvision.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -129,7 +134,7 @@ class Torchvision:
         return self.child.stdout.readline().strip()
 
 
-def libraries(rounds: int) -> None:
+def libraries(rounds: int, clock: Callable[[], float]) -> None:
     images = torch.randn(COUNT, 3, SIDE, SIDE)
     ways: dict[str, Callable[[], object]] = {OURS: ours(images)}
     for way in (kornia, albumentations):
@@ -138,21 +143,23 @@ def libraries(rounds: int) -> None:
         else:
             ways[way.__name__] = way(images)
     python = os.environ.get("NNATOMY_TORCHVISION", "")
-    if not Path(python).is_file():
-        print("  torchvision is left out: NNATOMY_TORCHVISION names no Python that has it")
-        _print_rates(ways, rounds)
+    if clock is time.process_time or not Path(python).is_file():
+        print("  torchvision is left out: NNATOMY_TORCHVISION names its Python, on the wall clock")
+        _print_rates(ways, rounds, clock)
         return
     with Torchvision(python) as torchvision:
         print(
             f"  torchvision in an interpreter of its own: torch, torchvision {torchvision.versions}"
         )
-        _print_rates({**ways, "torchvision": torchvision}, rounds)
+        _print_rates({**ways, "torchvision": torchvision}, rounds, clock)
 
 
-def _print_rates(ways: dict[str, Callable[[], object]], rounds: int) -> None:
+def _print_rates(
+    ways: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+) -> None:
     print(f"\n{COUNT} images of 3×{SIDE}×{SIDE}: flip, rotate, scale, crop, translate, noise")
     print(f"  {'':16} {'images/s':>9} {'ours is × it':>13} {'min':>7} {'max':>7}  target")
-    for timing in compare(ways, rounds=rounds):
+    for timing in compare(ways, rounds=rounds, clock=clock):
         target, verdict = TARGETS.get(timing.name), ""
         if target is not None:
             verdict = f"≥ {target:g} {'met' if timing.ratio >= target else 'MISSED'}"
@@ -163,7 +170,7 @@ def _print_rates(ways: dict[str, Callable[[], object]], rounds: int) -> None:
         )
 
 
-def epochs(rounds: int) -> None:
+def epochs(rounds: int, clock: Callable[[], float]) -> None:
     pixels = torch.randint(0, 256, (COUNT, 32, 32, 3), dtype=torch.uint8)
     labels = torch.randint(0, 10, (COUNT,))
     normalizer = Normalizer((0.5,) * 3, (0.25,) * 3)
@@ -183,15 +190,16 @@ def epochs(rounds: int) -> None:
         for name in ("standard", "strong")
     }
     title = f"training epoch of {COUNT} images of 32×32, ResNet of width 32, batch {BATCH}"
-    print_table(title, compare(ways, rounds=rounds), {"standard": 1.1, "strong": 1.1})
+    print_table(title, compare(ways, rounds=rounds, clock=clock), {"standard": 1.1, "strong": 1.1})
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    clock = time.process_time if sys.argv[2:] == ["cpu"] else time.perf_counter
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
     torch.manual_seed(0)
-    libraries(rounds)
-    epochs(max(5, rounds // 2))
+    libraries(rounds, clock)
+    epochs(max(3, rounds // 2), clock)
 
 
 if __name__ == "__main__":

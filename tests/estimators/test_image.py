@@ -329,3 +329,23 @@ def test_many_images_are_explained_in_batches(ordered, monkeypatch):
     parts = network.explain(images)
     torch.testing.assert_close(parts.values, whole.values, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(parts.faithfulness, whole.faithfulness, rtol=0, atol=1e-4)
+
+
+def test_augmentation_varies_what_is_learned_and_nothing_else() -> None:
+    images, labels = shaded(40)
+    plain, varied, again, none = (
+        ImageClassifier(network_settings=SMALL, epochs=2, random_state=0, augment=augment).fit(
+            images, labels
+        )
+        for augment in (None, "standard", "standard", "none")
+    )
+    probabilities = [network.predict_proba(images) for network in (plain, varied, again, none)]
+    assert (probabilities[1] == probabilities[2]).all()
+    assert (probabilities[0] == probabilities[3]).all()
+    assert not (probabilities[0] == probabilities[1]).any()
+    assert clone(varied).augment == "standard"
+
+
+def test_an_unknown_augmentation_is_named() -> None:
+    with pytest.raises(SettingError, match="did you mean 'standard'"):
+        ImageClassifier(augment="standart").fit(*shaded(8))
