@@ -129,16 +129,13 @@ def test_validation_and_what_is_measured_on_records_stay_plain() -> None:
     for one, other in zip(samples.batches(None, 7), plain.batches(None, 7), strict=True):
         assert torch.equal(one.inputs, other.inputs)
     assert examine_records(samples, "cross_entropy") == examine_records(plain, "cross_entropy")
-    settings = replace(SETTINGS, epochs=1, error_rate=0.01)
-    row = fit(lenet(), samples, bytes_of(20, 1), settings=settings).history[0]
-    still = replace(settings, lr=1e-12)
+    still = replace(SETTINGS, epochs=1, error_rate=0.01, lr=1e-12, engine="autograd")
     one, other = (
-        fit(lenet(), s, bytes_of(20, 1), settings=still).history[0] for s in (samples, plain)
+        fit(mlp(), s, bytes_of(20, 1), settings=still).history[0] for s in (samples, plain)
     )
     assert abs(one["valid_loss"] - other["valid_loss"]) < 1e-6
     assert one["error_rate"] == other["error_rate"]
     assert abs(one["loss"] - other["loss"]) > 1e-3
-    assert row["valid_loss"] != one["valid_loss"]
 
 
 def test_many_networks_see_what_each_would_alone() -> None:
