@@ -23,6 +23,7 @@ from nnatomy.models.mlp import MLP
 from nnatomy.training.fit import fit
 from nnatomy.training.inference import outputs_of
 from nnatomy.training.settings import Settings
+from nnatomy.types import Samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -123,7 +124,8 @@ def accuracies() -> NDArray[np.float64]:
         images = (pixels - pixels[few].mean()) / pixels[few].std()
         plain = TensorSamples(images[few], targets[few])
         test = TensorSamples(images[others], targets[others])
-        for kind, train in enumerate((plain, AugmentedSamples(plain, _GAIN))):
+        ways: tuple[Samples, Samples] = (plain, AugmentedSamples(plain, _GAIN))
+        for kind, train in enumerate(ways):
             torch.manual_seed(start)
             network = MLP((1, 8, 8), 10, hidden=(64,))
             fit(network, train, settings=replace(_SETTINGS, seed=start))
