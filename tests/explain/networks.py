@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nnatomy.models.catalog import CATALOG, build_network
+from families import NARROW
+from nnatomy.models.catalog import build_network
+from nnatomy.nn.initialization import initialize
 
 CLASSES = 4
 
@@ -132,7 +134,7 @@ LINEAR = {
     "class maps": ClassMaps,
 }
 OTHERS = {"parts, flattened": Flattened, "vgg's names": TheirVgg}
-IMAGE_NETWORKS = [name for name, entry in CATALOG.items() if entry.needs == "image"]
+IMAGE_NETWORKS = ["lenet", *NARROW]
 SIDE = 32
 
 
@@ -162,4 +164,7 @@ def made(name: str) -> nn.Module:
     own = {**LINEAR, **OTHERS}
     if name in own:
         return ready(own[name]())
-    return ready(build_network(name, (3, SIDE, SIDE), CLASSES, {}))
+    network = build_network(name, (3, SIDE, SIDE), CLASSES, NARROW.get(name, {}))
+    if name in NARROW:  # their published starts leave the maps of a narrow network constant
+        initialize(network, "he_normal")
+    return ready(network)

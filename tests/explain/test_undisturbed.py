@@ -11,6 +11,7 @@ from torch import nn
 from explain.networks import IMAGE_NETWORKS, Pooled, images, made
 from nnatomy.errors import DataError
 from nnatomy.explain import cam, explain, grad_cam, occlusion
+from nnatomy.training.inference import suits_channels_last
 
 NAMES = ["parts", "resnet's names", "vgg's names", *IMAGE_NETWORKS]
 
@@ -62,8 +63,11 @@ def heard(module: nn.Module, fed: object, gave: object) -> None:
 
 def disturbed(name: str) -> nn.Module:
     """Modes of all kinds, frozen parts, gradients, channels last, and a hook of somebody else's."""
-    network = made(name).to(memory_format=torch.channels_last).train()
-    network(images()).sum().backward()
+    network = made(name).train()
+    if suits_channels_last(network):
+        network.to(memory_format=torch.channels_last)
+    answers = network(images())
+    getattr(answers, "outputs", answers).sum().backward()
     next(network.children()).eval()
     next(network.parameters()).requires_grad_(False)
     next(network.children()).register_forward_hook(heard)

@@ -70,7 +70,7 @@ def test_images_channels_last_learn_the_same(
     last = trained()
     weight = last.features[1][0].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
-    monkeypatch.setattr(session_module, "has_filters", lambda _network: False)
+    monkeypatch.setattr(session_module, "suits_channels_last", lambda _network: False)
     contiguous = trained()
     assert contiguous.features[1][0].weight.is_contiguous()
     same_weights(last, contiguous, atol=1e-5)

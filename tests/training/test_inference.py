@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +12,7 @@ from torch import nn
 from nnatomy.data.samples import TensorSamples
 from nnatomy.models.lenet import LeNet
 from nnatomy.training import inference
-from nnatomy.training.inference import evaluate, outputs_of, place
+from nnatomy.training.inference import evaluate, outputs_of, place, suits_channels_last
 from nnatomy.types import Batch
 
 
@@ -86,3 +89,32 @@ def test_images_are_placed_channels_last(shape: tuple[int, ...], lies_last: bool
         assert placed.inputs.is_contiguous(memory_format=torch.channels_last)
     assert placed.weights is not None
     assert place(batch._replace(weights=None), torch.device("cpu"), True).weights is None
+
+
+def test_networks_with_strided_single_pixel_filters_keep_their_layout() -> None:
+    assert suits_channels_last(network())
+    assert not suits_channels_last(nn.Linear(3, 2))
+    strided = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 16, 1, stride=2), nn.Flatten())
+    assert not suits_channels_last(strided)
+    assert suits_channels_last(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.Conv2d(8, 4, 1)))
+
+
+_TRAINS = """
+import torch
+from nnatomy.data.samples import TensorSamples
+from nnatomy.models import resnet18
+from nnatomy.training import Settings, fit
+
+torch.manual_seed(0)
+samples = TensorSamples(torch.randn(96, 3, 48, 48), torch.arange(96) % 4)
+settings = Settings(epochs=2, batch_size=32, device="cpu")
+session = fit(resnet18(4, stem="small", width=8), samples, settings=settings)
+assert session.channels_last
+print("trained")
+"""
+
+
+def test_narrow_residual_networks_train_channels_last() -> None:
+    """In a process of its own: what this keeps from happening is a crash of the process."""
+    done = subprocess.run([sys.executable, "-c", _TRAINS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr[-500:]

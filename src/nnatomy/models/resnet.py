@@ -21,10 +21,17 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """x itself where the shapes agree, else a 1×1 projection: option B of the paper, 3.3."""
+    """x itself where the shapes agree, else a 1×1 projection: option B of the paper, 3.3.
+
+    A 1×1 convolution with a stride looks at every second pixel only. These are taken out before
+    it: the same numbers, and no strided 1×1 convolution, in whose backward pass PyTorch's CPU
+    kernels for channels-last maps write where they must not (seen in 2.13 with few channels).
+    """
     if stride == 1 and inputs == outputs:
         return nn.Identity()
-    return nn.Sequential(_convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+    parts: list[tuple[str, nn.Module]] = [("sample", nn.AvgPool2d(1, stride))] if stride > 1 else []
+    parts += [("0", _convolution(inputs, outputs, 1)), ("1", nn.BatchNorm2d(outputs))]
+    return nn.Sequential(OrderedDict(parts))
 
 
 class BasicBlock(nn.Module):

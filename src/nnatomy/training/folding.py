@@ -10,7 +10,7 @@ from torch import fx, nn
 from torch.fx.proxy import TraceError
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from nnatomy.training.inference import has_filters
+from nnatomy.training.inference import suits_channels_last
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
@@ -39,7 +39,7 @@ def for_inference(network: nn.Module) -> nn.Module:
             assert isinstance(layer, nn.Conv2d)
             copy.set_submodule(before, fuse_conv_bn_eval(layer, batch_norm))
         copy.set_submodule(norm, nn.Identity())
-    if has_filters(copy):
+    if suits_channels_last(copy):
         copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return copy
 

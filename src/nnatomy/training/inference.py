@@ -16,8 +16,21 @@ _MOST, _LEAST = 1024, 8
 
 
 def has_filters(network: nn.Module) -> bool:
-    """Whether the network convolves images, so that a channels-last layout pays."""
+    """Whether the network convolves images."""
     return any(isinstance(module, nn.Conv2d) for module in network.modules())
+
+
+def suits_channels_last(network: nn.Module) -> bool:
+    """Whether the network convolves images, so that a channels-last layout pays.
+
+    Not where a 1×1 convolution has a stride: channels last, PyTorch's CPU kernels write beyond
+    their memory in its backward pass (2.13, oneDNN; seen with up to eight channels), and the
+    process dies.
+    """
+    filters = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    return bool(filters) and not any(
+        set(layer.kernel_size) == {1} and max(layer.stride) > 1 for layer in filters
+    )
 
 
 def place(batch: Batch, device: torch.device, channels_last: bool) -> Batch:
@@ -56,7 +69,7 @@ def evaluate(
     Shape: -> outputs (N, ...), targets (N, ...), weights (N,).
     """
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    channels_last = has_filters(network)
+    channels_last = suits_channels_last(network)
     modes = [(module, module.training) for module in network.modules()]
     outputs, targets, weights = [], [], []
     size = max(_LEAST, min(_MOST, _VALUES // max(1, prod(samples.input_shape))))

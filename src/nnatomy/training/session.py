@@ -18,7 +18,7 @@ from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
 from nnatomy.training.devices import mixed_precision, pick_device, threads_for
 from nnatomy.training.flat import FlatBuffers, FlatParameters
 from nnatomy.training.history import History
-from nnatomy.training.inference import evaluate, has_filters, outputs_of, place
+from nnatomy.training.inference import evaluate, outputs_of, place, suits_channels_last
 from nnatomy.training.nonfinite import non_finite_error
 from nnatomy.training.objectives import Objective
 from nnatomy.training.optimizers import build_optimizer
@@ -73,7 +73,7 @@ class Session:
         if len(train) == 0:
             raise DataError("there are no training records")
         self.device = pick_device(settings.device)
-        self.channels_last = has_filters(network)
+        self.channels_last = suits_channels_last(network)
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
