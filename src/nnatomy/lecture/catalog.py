@@ -11,17 +11,21 @@ from nnatomy.lecture.back_propagation import back_propagation
 from nnatomy.lecture.batch_norm import batch_norm
 from nnatomy.lecture.capacity import capacity
 from nnatomy.lecture.circles import three_initializations
+from nnatomy.lecture.classic_networks import alexnet, vgg
 from nnatomy.lecture.convolution import convolution, sizes
+from nnatomy.lecture.dense_connections import dense_connections
 from nnatomy.lecture.depth import relu_remedy, vanishing_gradients
 from nnatomy.lecture.descent import step_size
 from nnatomy.lecture.dropout import dropout, overfitting
 from nnatomy.lecture.experiment import Experiment
 from nnatomy.lecture.feature_maps import flatten, pooling, relu_of_a_map
+from nnatomy.lecture.googlenet_table import googlenet
 from nnatomy.lecture.images import image_tensors
 from nnatomy.lecture.optimizers import optimizers
 from nnatomy.lecture.penalties import penalties
 from nnatomy.lecture.perceptron import perceptron
 from nnatomy.lecture.pretraining import layerwise
+from nnatomy.lecture.residual import residual
 from nnatomy.lecture.schemes import he, xavier
 from nnatomy.lecture.stop_rules import deep_networks, stop_rules
 from nnatomy.lecture.units import activations, losses
@@ -48,6 +52,11 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "C4": relu_of_a_map,
     "C5": pooling,
     "C6": flatten,
+    "C7": alexnet,
+    "C8": vgg,
+    "C9": googlenet,
+    "C10": residual,
+    "C11": dense_connections,
     "P1": three_initializations,
     "P2": xavier,
     "P3": he,

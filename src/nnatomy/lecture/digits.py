@@ -29,3 +29,18 @@ def digit_samples(
 
 def _part(pixels: Tensor, labels: Tensor, chosen: NDArray[np.int64]) -> TensorSamples:
     return TensorSamples(pixels[chosen], labels[chosen])
+
+
+def digit_pictures(
+    count: int, held_out: int, *, seed: int = 0
+) -> tuple[TensorSamples, TensorSamples]:
+    """The same digits as pictures, for convolutions.
+
+    Shape: inputs (N, 1, 8, 8), targets (N,).
+    """
+    train, valid = digit_samples(count, held_out, seed=seed)
+    return _pictures(train), _pictures(valid)
+
+
+def _pictures(samples: TensorSamples) -> TensorSamples:
+    return TensorSamples(samples.inputs.reshape(-1, 1, 8, 8), samples.targets)
