@@ -49,7 +49,7 @@ _SETTINGS = Settings(epochs=6, batch_size=100, optimizer="momentum", device="cpu
 
 
 def build(depth: int, skip: bool, seed: int) -> ResNet:
-    """A network of 6 n + 2 layers with 4, 8 and 16 maps, the form of the paper's for CIFAR (4.2)."""
+    """A network of 6 n + 2 layers, 4, 8 and 16 maps wide: the form of the paper, 4.2."""
     torch.manual_seed(seed)
     blocks = ((depth - 2) // 6,) * 3
     return ResNet(
