@@ -14,6 +14,7 @@ NAMES = (
     "stacked",
     "convolution",
     "augmentation",
+    "images",
     "memory",
     "images_memory",
     "pipeline",

@@ -9,6 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from nnatomy.models import MLP, LeNet
+from nnatomy.models.alexnet import AlexNet
+from nnatomy.models.densenet import DenseNet
+from nnatomy.models.googlenet import GoogLeNet
+from nnatomy.models.resnet import resnet18, resnet50
+from nnatomy.models.vgg import vgg11_bn
 from nnatomy.training.folding import for_inference
 
 
@@ -81,3 +86,30 @@ def test_folding_changes_nothing_but_the_work(
     assert [n for n, _ in folded.named_modules()] == [n for n, _ in network.named_modules()]
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+FAMILIES: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "alexnet": (lambda: AlexNet(5, stem="small", width=8, hidden=16), 0),
+    "vgg11_bn": (lambda: vgg11_bn(5, stem="small", width=4, hidden=16), 0),
+    "googlenet": (lambda: GoogLeNet(5, stem="small", width=8), 0),
+    "resnet18": (lambda: resnet18(5, stem="small", width=4), 0),
+    "resnet50": (lambda: resnet50(5, stem="small", width=4), 0),
+    # One before the first filters of each of four layers and of the transition, and the last.
+    "densenet": (lambda: DenseNet((2, 2), num_classes=5, stem="small", growth=4), 6),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_five_families_fold(family: str) -> None:
+    torch.manual_seed(0)
+    build, left = FAMILIES[family]
+    network = trained(build())
+    folded = for_inference(network)
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        expected = network(images)
+        gap = (folded(images) - expected).abs().max() / expected.abs().max()
+    assert gap < 1e-5
+    # The auxiliary heads, which prediction does not use, stay as they are.
+    used = [m for name, m in folded.named_modules() if not name.startswith("auxiliary")]
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in used) == left

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import subprocess
 import sys
+
+import pytest
 
 CHILD = """
 import sys
@@ -34,3 +38,12 @@ def test_a_freed_block_stays() -> None:
     answer, megabytes = after_freeing("kept")
     assert answer == "True"
     assert megabytes > 56
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "predict", "evaluate", "lecture"])
+def test_commands_that_compute_ask_for_it_before_torch(command: str) -> None:
+    module = importlib.import_module(f"nnatomy.cli.{command}")
+    text = inspect.getsource(module)
+    first = text.index("keep_freed_memory()")
+    later = [text.find(line) for line in (" nnatomy.jobs", " nnatomy.lecture.catalog")]
+    assert all(place == -1 or first < place for place in later)

@@ -19,6 +19,10 @@ def command(
     ] = False,
 ) -> None:
     """Judge a trained model on labelled data."""
+    # Before torch allocates anything.
+    from nnatomy.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     from nnatomy.jobs.evaluate import evaluate
 
     result = evaluate(model, source)

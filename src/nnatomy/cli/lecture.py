@@ -60,6 +60,10 @@ def command(
 
 
 def _run(chosen: list[str], quiet: bool) -> dict[str, Experiment]:
+    # Before torch allocates anything.
+    from nnatomy.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     from nnatomy.lecture.catalog import run_item
 
     experiments = {}

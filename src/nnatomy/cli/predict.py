@@ -35,6 +35,10 @@ def command(
     ] = False,
 ) -> None:
     """Predict for new data, with the probability of each class; CSV on stdout without --out."""
+    # Before torch allocates anything.
+    from nnatomy.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     from nnatomy.jobs.config import place_of
     from nnatomy.jobs.kept_columns import keep_columns
     from nnatomy.jobs.prediction_table import as_csv, records, write_table
