@@ -142,9 +142,12 @@ def inference() -> None:
 
 
 def of_commands() -> None:
-    """What the predicting commands gain beside an eager loop in a program that does not ask the
-    C library to keep freed memory: each side in processes of its own, in turn."""
-    title = "inference, eager in a plain process against nnatomy predict's path: seconds, and ratio"
+    """What the predicting commands gain beside an eager loop in an ordinary program.
+
+    That does not ask the C library to keep freed memory. Each side has processes of its own, in
+    turn.
+    """
+    title = "inference, eager in a plain program and nnatomy's commands: seconds, ratio"
     print(f"\n{title} (target {INFERENCE:g})")
     for name in CASES:
         pairs = [[_alone(name, side) for side in ("eager", "ours")] for _ in range(ROUNDS)]
