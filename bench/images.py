@@ -6,7 +6,8 @@ the copy that for_inference makes against the eager network. `commands`: the sam
 their own, with the memory settings that each has by itself. `pipeline`: a folder of JPEG files of
 mixed sizes, brought to 64×64 and to 224×224.
 
-Run: python -m bench.images [training|inference|commands|pipeline [default|kept]]
+Run: python -m bench.images [training|inference|commands|pipeline [default|kept [cpu]]]
+"cpu" counts the processor's seconds on one thread, which holds beside other work.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from bench.timing import compare, peak_memory_mb, print_table
+from bench.timing import Timing, compare, peak_memory_mb, print_table
 from nnatomy.data.images import ImageSettings, prepare_images
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.samples import TensorSamples
@@ -77,6 +78,13 @@ def data_of(case: Case) -> TensorSamples:
     return TensorSamples(images, torch.randint(0, 10, (case.records,)))
 
 
+def measured(ways: dict[str, Callable[[], object]], rounds: int) -> list[Timing]:
+    """By the wall's clock, or, asked for "cpu", by the processor's, on one thread in few rounds."""
+    if sys.argv[-1] != "cpu":
+        return compare(ways, rounds=rounds)
+    return compare(ways, rounds=3, clock=time.process_time)
+
+
 def raw_training(case: Case, samples: TensorSamples) -> None:
     torch.manual_seed(0)
     network, objective = case.build(), OBJECTIVES["cross_entropy"]
@@ -103,7 +111,7 @@ def training() -> None:
             "nnatomy fit": lambda c=case, s=samples: our_training(c, s),
         }
         title = f"training, {name}: an epoch of {case.records} images, batch {case.batch}"
-        timings = compare(ways, rounds=case.rounds)
+        timings = measured(ways, case.rounds)
         print_table(title, timings, {"nnatomy fit": case.training})
 
 
@@ -137,7 +145,7 @@ def inference() -> None:
             "largest output)"
         )
         way = "nnatomy outputs_of(for_inference)"
-        timings = compare({"eager, channels first": eager, way: ours}, rounds=2 * case.rounds + 1)
+        timings = measured({"eager, channels first": eager, way: ours}, 2 * case.rounds + 1)
         print_table(title, timings, {way: INFERENCE})
 
 
@@ -254,7 +262,9 @@ def main() -> None:
                 print(f"\n-- {part}, freed memory: {memory}", flush=True)
                 subprocess.run([sys.executable, "-m", "bench.images", part, memory], check=True)
         return
-    part, memory = sys.argv[1:]
+    part, memory = sys.argv[1:3]
+    if sys.argv[-1] == "cpu":
+        torch.set_num_threads(1)
     if memory == "kept":
         keep_freed_memory()
     PARTS[part]()

@@ -35,7 +35,12 @@ def compare(
 ) -> list[Timing]:
     """Run every way once a round, the first one being the reference of the ratios.
 
-    Of one thread on a busy machine `time.process_time` says more than the wall clock.
+    Args:
+        ways: By name.
+        rounds: How often.
+        warm: Whether each runs once before.
+        clock: time.process_time counts the processor's seconds instead of the wall's, which holds
+            beside other work; it says nothing about how well threads share.
     """
     if warm:
         for way in ways.values():

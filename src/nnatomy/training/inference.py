@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from nnatomy.types import Batch, Samples
 
-_VALUES = 100_000
-"""Input values of a batch: layers of this size stay in the cache, which decides for images."""
+_VALUES = 200_000
+"""Input values of a batch, about 64 images of 32×32: half as many cost up to 10 %, an eighth 18 to
+57 %."""
 _MOST, _LEAST = 1024, 8
 
 
