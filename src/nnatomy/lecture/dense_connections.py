@@ -214,7 +214,9 @@ def _size_figure() -> Figure:
             sizes = [count_parameters(network) / 1e6 for network in drawn.values()]
             axes.plot(depths, sizes, "o-", color=color, markersize=9)
             for name, x, y in zip(drawn, depths, sizes, strict=True):
-                axes.annotate(name, (x, y), (8, 8), textcoords="offset points", color=color)
+                below = name in ("VGG-16", "GoogLeNet", "DenseNet-121")
+                place = (8, -22 if below else 8)
+                axes.annotate(name, (x, y), place, textcoords="offset points", color=color)
         axes.set(
             xlabel="layers with weights",
             ylabel="parameters, millions",
@@ -244,7 +246,7 @@ def _run_figure() -> Figure:
             axes.annotate(
                 name,
                 (size, float(np.mean(scores))),
-                (14, -6),
+                (14, -22 if color == BLUE else 10),
                 textcoords="offset points",
                 color=color,
             )
@@ -258,7 +260,7 @@ def _run_figure() -> Figure:
 
     return Figure(
         "C11_parameters",
-        "Dense networks: the same accuracy with fewer parameters",
+        "Small dense and residual networks by their size",
         f"1,000 digits of 8×8, {_SETTINGS.epochs} epochs of Adam; {SEEDS} starts (dots) and their "
         "mean.",
         draw,
