@@ -207,6 +207,9 @@ def _size_figure() -> Figure:
     def draw(canvas: Canvas) -> None:
         from nnatomy.report.projector import SERIES
 
+        places = {"VGG-16": (8, -22), "GoogLeNet": (14, -7)}
+        places |= {"ResNet-18": (-40, 20), "DenseNet-121": (-60, 14)}
+
         axes = canvas.subplots()
         for members, color in zip(families.values(), SERIES, strict=False):
             drawn = {name: sketch(build) for name, build in members.items()}
@@ -214,8 +217,7 @@ def _size_figure() -> Figure:
             sizes = [count_parameters(network) / 1e6 for network in drawn.values()]
             axes.plot(depths, sizes, "o-", color=color, markersize=9)
             for name, x, y in zip(drawn, depths, sizes, strict=True):
-                below = name in ("VGG-16", "GoogLeNet", "DenseNet-121")
-                place = (8, -22 if below else 8)
+                place = places.get(name, (8, 8))
                 axes.annotate(name, (x, y), place, textcoords="offset points", color=color)
         axes.set(
             xlabel="layers with weights",
