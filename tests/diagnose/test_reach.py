@@ -155,6 +155,62 @@ def test_a_bias_that_cancels_out_is_no_illness() -> None:
     assert reasons(trained(Shift())) == {}
 
 
+def test_a_matrix_whose_gradient_is_zero_is_no_shift() -> None:
+    """One step alone: the weights of the state before it are multiplied with 0."""
+
+    class OneStep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cells, self.head = nn.LSTM(6, 8, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.head(self.cells(inputs[:, None])[0][:, -1])
+
+    doctor = trained(OneStep())
+    assert reasons(doctor) == {"cells.weight_hh_l0": "zero"}
+    finding = of(doctor)
+    assert finding is not None
+    assert "what is multiplied with them is 0" in finding.remedy
+
+
+@pytest.mark.parametrize("clear", ["before", "after"])
+def test_a_network_that_gets_no_gradient_at_all(clear: str) -> None:
+    class Behind(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Linear(6, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.body(inputs).detach().requires_grad_()
+
+    doctor = trained(Behind(), clear=clear)
+    assert reasons(doctor) == under("cut", BODY)
+    finding = of(doctor)
+    assert finding is not None
+    assert finding.severity == "warning"
+    assert "frozen_parameters" not in doctor.not_judged()
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_gradients_that_a_closure_computes_are_read_behind_it(clear: bool) -> None:
+    network, loss = Parts(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.LBFGS(network.parameters(), lr=0.1, max_iter=2)
+    inputs, targets = next(batches(records(), 60, 1))
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss(network(inputs), targets)
+        value.backward()
+        return value
+
+    with watch(network, loss=loss, optimizer=optimizer) as doctor:
+        for _ in range(3):
+            if clear:
+                optimizer.zero_grad()
+            doctor.step(optimizer.step(closure))
+    assert reasons(doctor) == {}
+
+
 def test_a_group_of_learning_rate_zero() -> None:
     network = Parts()
     rest = [p for name, p in network.named_parameters() if not name.startswith("norm")]
@@ -194,6 +250,34 @@ def test_what_a_second_optimizer_moves_is_trained() -> None:
     first = torch.optim.SGD(network.head.parameters(), lr=0.1)
     rest = [p for name, p in network.named_parameters() if not name.startswith("head")]
     assert reasons(trained(network, first, others=[torch.optim.SGD(rest, lr=0.1)])) == {}
+
+
+def test_what_is_thawed_and_moved_by_another_optimizer_is_trained() -> None:
+    network = Parts()
+    network.body.requires_grad_(False)
+    first = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    second = torch.optim.SGD(network.body.parameters(), lr=0.1)
+    first.register_step_post_hook(lambda *_: network.body.requires_grad_(True))
+    assert reasons(trained(network, first, others=[second])) == {}
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("large", [True, False])
+def test_a_slow_copy_that_follows_the_network_is_no_frozen_part(told: bool, large: bool) -> None:
+    network = Parts()
+    network.spare = nn.Linear(8, 8)
+    width = 2**14 if large else 8
+    network.slow = nn.Linear(8, width).requires_grad_(False)
+    fast = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(fast, lr=0.1)
+
+    def follow(*_arguments: object) -> None:
+        with torch.no_grad():
+            for p in network.slow.parameters():
+                p.lerp_(torch.ones_like(p), 0.1)
+
+    optimizer.register_step_post_hook(follow)
+    assert reasons(trained(network, optimizer, told=told)) == {}
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -150,7 +150,7 @@ class Doctor:
             place = self._place or self._origin()
             self.failure = f"the loss is {value} at step {self.steps + 1}; it began in {place}"
             return
-        if not self._looked:
+        if not (self._looked and self._reach.pulled):
             self._reach.look()
         self.steps, self._place, self._looked = self.steps + 1, "", False
         self._losses.append(value)
@@ -222,10 +222,12 @@ class Doctor:
             output = output[0]
         self._passed = inputs[0] if inputs else None, output
 
-    def _about_to_step(self, *_arguments: Any) -> None:
+    def _about_to_step(self, _optimizer: object, given: tuple[Any, ...], named: Any) -> None:
         if not (self._place or finite(self._passed[1])):
             self._place = self._origin()  # the update is about to spread it over all weights
-        self._reach.look()
+        # A closure is yet to compute the gradients.
+        closure = any(callable(value) for value in (*given[1:], *named.values()))
+        self._reach.look(readable=not closure)
         self._gradient, self._norms, self._looked = None, {}, True
         if self._measuring.listener.listens or (self.steps + 2) % self.every == 0:
             self._gradient = self._flat_gradient()

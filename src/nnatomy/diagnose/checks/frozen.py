@@ -31,7 +31,8 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "zero": (
         "have a gradient of 0 at every step",
-        "Look at what follows them: dead units, or weights of 0, pass no gradient on.",
+        "Look at what follows them: dead units, or weights of 0, pass no gradient on; or what is "
+        "multiplied with them is 0.",
     ),
     "requires_grad": (
         "are not trained (requires_grad=False)",
