@@ -67,6 +67,13 @@ def examine_records(train: Samples, objective: str) -> dict[str, Any]:
     return facts
 
 
+def target_facts(targets: Tensor) -> dict[str, Any]:
+    """Facts about class numbers, of which those below 0 do not count, or about finite values."""
+    if not targets.is_floating_point():
+        return _class_facts(targets[targets >= 0].numpy())
+    return _value_facts(targets.double().numpy()) if bool(torch.isfinite(targets).all()) else {}
+
+
 def _answers(targets: Tensor) -> NDArray[Any]:
     """A few of the values that each record is asked for: (n,) of one, (n, k) of several."""
     values = targets.reshape(len(targets), -1).double()

@@ -77,6 +77,17 @@ def loss_of_guessing(loss: object, targets: Tensor, outputs: Tensor) -> tuple[fl
     return (found, best) if math.isfinite(found) and math.isfinite(best) else None
 
 
+def value_of(loss: object, outputs: Tensor, targets: Tensor) -> float | None:
+    """What a loss of PyTorch's gives with the mean as reduction; None for others."""
+    judge = _judge(loss)
+    try:
+        with torch.no_grad():
+            outputs = outputs.float() if outputs.is_floating_point() else outputs
+            return None if judge is None else judge(outputs, targets).item()
+    except (RuntimeError, ValueError, IndexError):
+        return None
+
+
 def _judge(loss: object) -> Callable[[Tensor, Tensor], Tensor] | None:
     """The loss as a function, only where it is PyTorch's own."""
     name = getattr(loss, "__name__", "")
@@ -125,6 +136,7 @@ def _classes(loss: Any, targets: Tensor, outputs: Tensor) -> Answers:
         return [guess], None
     own = targets[_part(len(targets), most)]
     if not targets.is_floating_point():
+        own = own.masked_fill(own == getattr(loss, "ignore_index", -100), 0)
         own = functional.one_hot(own.clamp(min=0), classes).movedim(-1, 1).to(weights)
     return [guess], _log(weights.reshape(shape) * ((1 - smooth) * own + smooth / classes))
 

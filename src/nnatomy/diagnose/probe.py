@@ -86,6 +86,7 @@ class Measuring:
         activations: tuple[Sequence[Tensor], Tensor] | None = None,
         gradients: Mapping[str, float] | None = None,
         *,
+        judged: Tensor | bool = True,
         first: bool = False,
     ) -> dict[str, Any]:
         """The numbers of the step that was just made.
@@ -96,9 +97,15 @@ class Measuring:
             activations: What the layers were fed and the outputs, where nobody could listen.
                 Layers that are not called in this step have None among the numbers.
             gradients: What `gradient_norms` said before somebody cleared them.
+            judged: What the loss was given; True where that is what the network answered, False
+                where it is not known.
             first: Whether it was the first step: then the start is looked at, too.
         """
         fed, outputs = activations or self._heard()
+        if not isinstance(judged, bool):
+            outputs = judged
+        elif not judged:
+            outputs = None
         gradients = gradients or self.gradient_norms()
         row: dict[str, Any] = {
             "gradient": [gradients[layer.name] for layer in self.layers],

@@ -17,6 +17,7 @@ from nnatomy.diagnose.checks.records import FEWEST_ERRORS, FEWEST_RECORDS
 from nnatomy.diagnose.signs import fact, hidden_fed, setting
 
 _RECORDS = "training records"
+_MATCHED = "inputs and targets that match record by record"
 WORDS: Mapping[str, str] = {
     "facts.objective": "known loss",
     "facts.task": _RECORDS,
@@ -103,13 +104,19 @@ def _words(case: Case, need: str) -> str:
         "facts.objective",
         "facts.valid_score",
     )
-    if by_records and case.facts.get("records") is None:
-        return _RECORDS
+    if by_records and not _heard_of(case, first):
+        return _MATCHED if case.facts.get("unmatched") else _RECORDS
     if by_records and case.facts.get("not_finite"):
         return "records that are finite throughout"
     if first == "facts.chance_loss" and not case.facts.get("objective"):
         first = "facts.objective"
     return WORDS[first]
+
+
+def _heard_of(case: Case, name: str) -> bool:
+    """Whether there were records, or the targets alone where these will do."""
+    targets = name == "facts.chance_loss" and case.facts.get("task") is not None
+    return targets or case.facts.get("records") is not None
 
 
 def _always(_case: Case) -> bool:

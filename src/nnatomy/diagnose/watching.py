@@ -11,30 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose.anatomy import describe_structure
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.diagnosis import findings_of
-from nnatomy.diagnose.examination import examine_records
 from nnatomy.diagnose.finding import Finding
-from nnatomy.diagnose.guessing import loss_of_guessing, objective_of
+from nnatomy.diagnose.hearing import Heard
+from nnatomy.diagnose.kept import Kept
 from nnatomy.diagnose.listening import Hook
 from nnatomy.diagnose.measure import dense
-from nnatomy.diagnose.pairs import (
-    alike,
-    answered_facts,
-    as_classes,
-    finite,
-    mismatch,
-    without_copies,
-)
+from nnatomy.diagnose.pairs import finite
 from nnatomy.diagnose.probe import Measuring
 from nnatomy.diagnose.reach import Reach
 from nnatomy.diagnose.unjudged import unjudged
 from nnatomy.errors import SettingError
-
-_KEPT, _KEPT_VALUES = 2000, 1 << 24
-"""Records that are kept to look at, and input values of them together."""
 
 
 def watch(
@@ -94,15 +83,13 @@ class Doctor:
         self._loss = loss
         self._measuring = Measuring(network)
         self._handles: list[RemovableHandle] = []
-        self._pair: tuple[Tensor, Tensor] | None = None
+        self._heard, self._kept = Heard(loss), Kept(loss)
         self._passed: tuple[Any, Any] = None, None
         self._place = ""
         self._gradient: Tensor | None = None
         self._norms: dict[str, float] = {}
-        self._seen: list[tuple[Tensor, Tensor]] = []
-        self._answers: dict[str, list[tuple[Tensor, Tensor]]] = {"train": [], "valid": []}
         self._losses: list[float] = []
-        self._batch, self._mismatch = 0, ""
+        self._part = self._batch = 0
         self._reach, self._looked = Reach(network, optimizer), False
 
     def __enter__(self) -> Doctor:
@@ -145,7 +132,7 @@ class Doctor:
         if self.failure or not self._handles:  # broken off, or not watching any more
             return
         if outputs is not None and targets is not None:
-            self._judged(None, (outputs, targets), {}, None)
+            self._heard.hear((outputs, targets), {}, None)
         if not math.isfinite(value):
             place = self._place or self._origin()
             self.failure = f"the loss is {value} at step {self.steps + 1}; it began in {place}"
@@ -155,8 +142,10 @@ class Doctor:
         self.steps, self._place, self._looked = self.steps + 1, "", False
         self._losses.append(value)
         due = self.steps == 1 or self.steps % self.every == 0
+        self._heard.compare(value, due=due)
         if due:
             self._measure(value)
+        self._heard.close()
         if (self.steps + 1) % self.every == 0:
             self._measuring.prepare(self._last_gradient())
 
@@ -179,7 +168,7 @@ class Doctor:
         self.history.append({"epoch": len(self.history) + 1, "loss": train, "valid_loss": value})
         self._losses = []
         if outputs is not None and targets is not None:
-            self._answers["valid"] = [(outputs.detach().cpu(), targets.detach().cpu())]
+            self._kept.validated(outputs, targets)
 
     def findings(self) -> list[Finding]:
         """What is wrong, causes first; empty for a healthy loop.
@@ -202,25 +191,26 @@ class Doctor:
             layers=tuple(self._measuring.layers),
             structure=self._structure(),
             settings=self._settings(),
-            facts=self._facts(),
+            facts=self._kept.facts(guess=self._heard.agrees),
             rows=self.rows,
             history=history,
             failure=self.failure,
         )
 
     def _judged(
-        self, _module: object, inputs: tuple[Any, ...], named: dict[str, Any], _output: Any
+        self, _module: object, inputs: tuple[Any, ...], named: dict[str, Any], output: Any
     ) -> None:
-        given = (*inputs, *(named[name] for name in ("input", "target") if name in named))
-        tensors = [value.detach() for value in given if isinstance(value, Tensor)]
-        if len(tensors) >= 2 and self.network.training:
-            self._pair = (tensors[0], tensors[1])
-            self._mismatch = self._mismatch or mismatch(self._loss, *self._pair)
+        if self.network.training:
+            self._heard.hear(inputs, named, output)
 
     def _answered(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(output, tuple | list) and output:
             output = output[0]
+        # Detached, so that no graph is kept for it.
+        output = output.detach() if isinstance(output, Tensor) else output
         self._passed = inputs[0] if inputs else None, output
+        if self.network.training and torch.is_grad_enabled():
+            self._heard.passed()
 
     def _about_to_step(self, _optimizer: object, given: tuple[Any, ...], named: Any) -> None:
         if not (self._place or finite(self._passed[1])):
@@ -247,26 +237,33 @@ class Doctor:
 
     def _measure(self, value: float) -> None:
         gradient = self._last_gradient()
-        outputs, targets = self._pair or (None, None)
-        heard = list(self._measuring.listener.fed.values())
+        pair = self._heard.pair
+        fed = next(iter(self._measuring.listener.fed.values()), None)
         row = self._measuring.measure(
-            gradient, targets, gradients=self._norms, first=self.steps == 1
+            gradient,
+            None if pair is None else pair[1],
+            gradients=self._norms,
+            judged=pair[0] if pair else self._loss is None,
+            first=self.steps == 1,
         )
         norm = None if gradient is None else gradient.norm().item()
         if not norm:
             row["gradient"] = None  # cleared already, before anybody could read it
         head = {"step": self.steps, "epoch": len(self.history), "loss": value, "norm": norm}
         self.rows.append(head | {"lr": self._rate()} | row)
-        if heard or targets is not None:  # sequences may come with the time first
-            self._batch = max(self._batch, len(heard[0] if targets is None else targets))
-        if outputs is not None and targets is not None:
-            self._answers["train"] = [*self._answers["train"], (outputs.cpu(), targets.cpu())][-8:]
-            if heard and len(heard[0]) == len(targets) and self._has_room():
-                self._seen.append((heard[0].cpu(), targets.cpu()))
+        self._count(self.rows[-1], fed)
+        if pair is not None:
+            self._heard.answered(self._passed[1])
+            self._kept.add(fed, *pair)
 
-    def _has_room(self) -> bool:
-        records = sum(len(targets) for _, targets in self._seen)
-        return records < _KEPT and sum(inputs.numel() for inputs, _ in self._seen) < _KEPT_VALUES
+    def _count(self, row: dict[str, Any], fed: Tensor | None) -> None:
+        """How many records there were for this update, in as many parts as there were."""
+        part, batch = self._heard.sizes(fed)
+        if batch:
+            row["batch"] = batch
+            self._part, self._batch = max(self._part, part), max(self._batch, batch)
+        if part != batch:
+            row["target_share"] = None  # of a part of the batch
 
     def _origin(self) -> str:
         """Where a loss that is not finite began, in the order of the computation."""
@@ -281,7 +278,7 @@ class Doctor:
                 if not finite(fed):
                     return f"what '{name}' is fed"
             return "the network, between inputs and outputs that it makes too large"
-        if self._pair is not None and not finite(self._pair[1]):
+        if self._heard.pair is not None and not finite(self._heard.pair[1]):
             return "the targets of the batch"
         return "the loss or the targets"
 
@@ -300,7 +297,9 @@ class Doctor:
 
     def _structure(self) -> dict[str, Any]:
         structure = describe_structure(self.network)
-        structure["mismatch"] = self._mismatch
+        structure["mismatch"] = self._heard.mismatch
+        if not self._heard.own:
+            structure["last"] = ""  # something else stands between it and the loss
         untrained = self._reach.untrained(self._called())
         structure["untrained"] = untrained
         structure["frozen"] = None if untrained is None else list(untrained)
@@ -313,6 +312,7 @@ class Doctor:
         return {name for i, name in enumerate(names) if any(row[i] is not None for row in rows)}
 
     def _settings(self) -> dict[str, Any]:
+        parts = {"part_size": self._part} if self._part != self._batch else {}
         group = self.optimizer.param_groups[0] if self.optimizer is not None else {}
         return {
             "optimizer": type(self.optimizer).__name__.lower() if self.optimizer else None,
@@ -321,23 +321,8 @@ class Doctor:
             "batch_size": self._batch or None,
             "shuffle": None,
             "steps": self.steps,
+            **parts,
         }
-
-    def _facts(self) -> dict[str, Any]:
-        objective = objective_of(self._loss)
-        facts: dict[str, Any] = {"objective": objective}
-        if self._seen and alike(self._seen):
-            inputs, given = without_copies(self._seen)
-            targets = as_classes(given, objective)
-            facts |= examine_records(TensorSamples(inputs, targets), objective)
-            costs = loss_of_guessing(self._loss, given, self._answers["train"][-1][0])
-            facts["chance_loss"], facts["perfect_loss"] = costs or (None, None)
-        for which, pairs in self._answers.items():
-            if pairs and alike(pairs):
-                outputs, targets = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
-                facts |= answered_facts(which, outputs, as_classes(targets, objective), objective)
-        facts["sorted"] = None  # the order of the records is not known
-        return facts
 
 
 def diagnose(

@@ -119,6 +119,8 @@ def batch_too_small(case: Case) -> Finding | None:
     by_rule = setting(case, "objective") == "perceptron"  # which learns record by record
     if not 0 < batch <= 2 or by_rule or case.structure.get("batch_norms"):
         return None
+    if noise_scale(case) < batch:
+        return None
     losses = known(case.column("loss"))
     noise = middle([abs(a - b) for a, b in pairwise(losses)])
     if fact(case, "records") <= 8 * batch or learned(case) > 0.97:
@@ -150,7 +152,7 @@ def _amount(scale: float) -> str:
 
 def batch_norm_tiny_batch(case: Case) -> Finding | None:
     """Batch normalization by the statistics of two or three records."""
-    batch = setting(case, "batch_size") or 0
+    batch = setting(case, "part_size") or setting(case, "batch_size") or 0
     if not case.structure.get("batch_norms") or not 0 < batch <= 3:
         return None
     return Finding(
