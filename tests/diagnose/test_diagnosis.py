@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from diagnose.cases import spoiled
+from diagnose.cases import LAYERS, spoiled
 from nnatomy.diagnose.checks.catalog import CHECKS
 from nnatomy.diagnose.diagnosis import EXPLAINS, findings_of
+from nnatomy.diagnose.finding import Finding
 from nnatomy.diagnose.remedies import REMEDIES
 
 ILL: dict[str, dict[str, Any]] = {
@@ -87,6 +90,60 @@ def test_causes_come_first(pair: tuple[str, str]) -> None:
     moved = {"non_finite", "dead_relus", "saturated_units"}
     fixed = [name for name in names if name not in moved]
     assert fixed == sorted(fixed, key=order.index)
+
+
+def finding(check: str, **changes: Any) -> Finding:
+    found = CHECKS[check].find(spoiled(**changes))
+    assert found is not None
+    return found
+
+
+NARROW = [replace(layer, units=2) for layer in LAYERS]
+
+
+def test_what_is_gone_is_never_less_than_nothing() -> None:
+    worse = ill("learning_rate_too_low", "batch_too_large", "over_regularized")
+    worse = replace(worse, history=[{**row, "loss": 30.0} for row in worse.history])
+    texts = [str(f) for f in findings_of(worse)]
+    assert len(texts) >= 3
+    assert not any(re.search(r"-\d+%", text) for text in texts)
+    unknown = {"chance_loss": None}
+    large = {"batch_size": 320, "steps": 40}
+    assert finding("batch_too_large", settings=large, facts=unknown).symptom.endswith("40 updates.")
+    held = finding(
+        "over_regularized",
+        structure={"dropout": [0.9]},
+        facts={**unknown, "reference_score": 0.99},
+    )
+    assert "nan" not in held.symptom
+    assert "score 0.95" in held.symptom
+
+
+def test_too_little_capacity_says_what_it_saw() -> None:
+    by_score = finding("too_little_capacity", layers=NARROW, facts={"train_score": 0.5})
+    assert "neighbors or trees reach 0.93" in by_score.symptom
+    by_loss = finding("too_little_capacity", layers=NARROW, end=0.6)
+    assert "40% of the guessing loss is gone" in by_loss.symptom
+    assert "neighbors" not in by_loss.symptom
+    assert [e.limit for e in by_loss.evidence] == ["< 0.7", "<= 2"]
+    heads = {"structure": {"heads": ["in", "mid"]}}
+    case = spoiled(layers=NARROW, facts={"train_score": 0.5}, **heads)
+    assert CHECKS["too_little_capacity"].find(case) is None
+
+
+@pytest.mark.parametrize(("batch", "words"), [(320, "16 to 128"), (64, "16 to 32"), (16, "epochs")])
+def test_smaller_batches_are_smaller(batch: int, words: str) -> None:
+    large = {"batch_size": batch, "steps": 40}
+    found = finding("batch_too_large", settings=large, facts={"records": 2 * batch}, end=0.9)
+    assert words in found.remedy
+    assert (batch == 16) == ("mini" not in found.remedy)
+
+
+def test_how_far_other_rules_may_step_is_not_known() -> None:
+    jump = {"rows": {"update": [8.0, 8.0, 8.0]}}
+    assert finding("learning_rate_too_high", **jump, settings={"optimizer": "sgd"})
+    case = spoiled(**jump, settings={"optimizer": "lbfgs"})
+    assert CHECKS["learning_rate_too_high"].find(case) is None
 
 
 def test_a_cause_is_named() -> None:

@@ -12,9 +12,10 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diagnose.networks import batches, built, records
+from diagnose.networks import batches, built, hooks_of, records
 from nnatomy.diagnose.hearing import Heard
 from nnatomy.diagnose.watching import Doctor, watch
+from nnatomy.errors import SettingError
 
 Told = Callable[[Tensor, Tensor, nn.Module], Tensor]
 CROSS = nn.CrossEntropyLoss()
@@ -197,3 +198,41 @@ def test_targets_that_are_ignored_are_no_class(smooth: float) -> None:
     assert facts["chance_loss"] == pytest.approx(stats.entropy(shares), rel=1e-5)
     right = torch.tensor([1 - smooth + smooth / 3, smooth / 3, smooth / 3])
     assert facts["perfect_loss"] == pytest.approx(stats.entropy(right), abs=1e-5)
+
+
+class Heads(nn.Module):
+    """Two answers of two classes; a layer and a norm that are never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk = nn.Sequential(nn.Linear(6, 16), nn.ReLU())
+        self.one, self.other = nn.Linear(16, 3), nn.Linear(16, 3)
+        self.spare, self.norm = nn.Linear(16, 5), nn.BatchNorm1d(16)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.trunk(inputs)
+        return self.one(hidden), self.other(hidden)
+
+
+def test_heads_are_no_narrow_layers_and_norms_are_known_to_be_called() -> None:
+    network = Heads()
+    doctor = trained(network, lambda y, t, _: CROSS(y[0], t) + CROSS(y[1], t), steps=9)
+    structure = doctor.case().structure
+    assert structure["heads"] == ["one", "other"]
+    assert structure["untrained"] == dict.fromkeys(
+        ["spare.weight", "spare.bias", "norm.weight", "norm.bias"], "uncalled"
+    )
+    assert "too_little_capacity" not in {f.check for f in doctor.findings()}
+    assert hooks_of(network) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+@pytest.mark.parametrize("which", ["network", "loss"])
+def test_what_is_scripted_is_refused_and_left_alone(which: str) -> None:
+    network, loss = nn.Linear(6, 3), nn.CrossEntropyLoss()
+    scripted = torch.jit.script(network if which == "network" else loss)
+    given = {"network": network, "loss": loss, which: scripted}
+    with pytest.raises(SettingError, match=f"the {which} is scripted"):
+        watch(given["network"], loss=given["loss"])
+    assert hooks_of(network) == hooks_of(loss) == 0

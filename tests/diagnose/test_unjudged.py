@@ -55,7 +55,11 @@ def test_without_what_it_needs_a_check_is_silent_and_says_so(check: str, need: s
 @pytest.mark.parametrize(("check", "need"), [n for n in NEEDS if "|" in n[1]])
 def test_one_of_several_things_will_do(check: str, need: str) -> None:
     for one in need.split("|"):
-        case = spoiled(settings={"weight_decay": 0.0})
+        # With dropout that is strong, the check of penalties applies whatever is known of them.
+        case = spoiled(settings={"weight_decay": 0.0}, structure={"dropout": [0.9]})
+        assert check not in unjudged(case)
+        if check != "unshuffled":
+            assert check in unjudged(without(case, need))
         others = [other for other in need.split("|") if other != one]
         for other in others:
             case = without(case, other)
@@ -92,6 +96,13 @@ def test_without_records_nothing_is_known_of_them() -> None:
     ] == ("known loss",)
     spoilt = without(spoiled(facts={"not_finite": 3}), "facts.single_score")
     assert unjudged(spoilt) == {"leakage": ("records that are finite throughout",)}
+
+
+def test_a_network_that_is_heard_but_once_is_not_known() -> None:
+    case = spoiled()
+    once = [case.rows[0], *({**row, "fed_dead": None} for row in case.rows[1:])]
+    assert unjudged(replace(case, rows=once))["dead_relus"] == ("activations",)
+    assert "dead_relus" not in unjudged(replace(case, rows=once[:1]))
 
 
 TANH = [replace(layer, fed_by="tanh") for layer in LAYERS]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -84,6 +85,68 @@ class Listener:
             outputs = outputs[0]
         if isinstance(outputs, Tensor):
             self.outputs = outputs.detach()
+
+
+class Calls:
+    """Notes once for each module with parameters of its own that it is called.
+
+    Its hook goes with the first call, so that it costs nothing later.
+
+    Args:
+        network: Any module.
+
+    Attributes:
+        called: Names of the modules that were called.
+        heads: Names of those whose output is one of the network's in their first pass.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.called: set[str] = set()
+        self.heads: set[str] = set()
+        self._made: dict[str, weakref.ref[Tensor]] = {}
+        self._handles: dict[str, RemovableHandle] = {}
+
+    def start(self) -> None:
+        """Listen from now on."""
+        for name, module in self.network.named_modules():
+            own = any(True for _ in module.parameters(recurse=False))
+            if name and own and type(module).forward is not nn.Module.forward:
+                hook = Hook(self._noting(name))
+                self._handles[name] = module.register_forward_hook(hook)
+
+    def stop(self) -> None:
+        """Leave the network without hooks."""
+        for handle in self._handles.values():
+            handle.remove()
+        self._handles, self._made = {}, {}
+
+    def answered(self, output: Any) -> None:
+        """The network's answers, which tell the heads."""
+        if not self._made:
+            return
+        values = output.values() if isinstance(output, dict) else output
+        several = (
+            list(values)
+            if isinstance(values, Iterable) and not isinstance(values, Tensor)
+            else [values]
+        )
+        places = {own.untyped_storage().data_ptr() for own in several if isinstance(own, Tensor)}
+        for name, made in self._made.items():
+            own = made()
+            if own is not None and own.untyped_storage().data_ptr() in places:
+                self.heads.add(name)
+        self._made = {}
+
+    def _noting(self, name: str) -> Any:
+        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            self.called.add(name)
+            if isinstance(output, Tensor):
+                self._made[name] = weakref.ref(output)
+            if name in self._handles:
+                self._handles.pop(name).remove()
+
+        return note
 
 
 def in_order(registered: Sequence[str], heard: Sequence[str]) -> list[str]:

@@ -8,8 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from nnatomy.diagnose.anatomy import weighted_modules
-
 Reason = Literal["requires_grad", "optimizer", "rate", "uncalled", "cut", "zero"]
 """Why a parameter is not trained: its requires_grad is False; the optimizer does not know it; the
 learning rate of its group is 0; its module is not called; nothing connects it to the loss; its
@@ -79,7 +77,7 @@ class Reach:
         """The parameters that are not trained, by name, each with the reason.
 
         Args:
-            called: Names of the weighted layers that were called; none where nobody listened.
+            called: Names of the modules that were called; none where nobody listened.
 
         Returns:
             None where nothing can be said: no gradient was there whenever somebody looked, as they
@@ -120,7 +118,8 @@ class Reach:
             return "zero"
         own = name.rpartition(".")[0]
         around = own.rpartition(".")[0]  # an attention uses the weights of its parts itself
-        silent = own in weighted_modules(self.network) and not {own, around} & called
+        module = self.network.get_submodule(own)
+        silent = type(module).forward is not nn.Module.forward and not {own, around} & called
         return "uncalled" if called and silent else "cut"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any, Literal
 
-from nnatomy.diagnose.case import Case, Row
+from nnatomy.diagnose.case import Case, Layer, Row
 
 _SMALL = 0.2
 """Of ‖w‖ / sqrt(units), where the usual initializations give 0.6 to 1.4."""
@@ -122,6 +122,20 @@ def learned(case: Case) -> float:
     chance = fact(case, "chance_loss")
     most = chance - fact(case, "perfect_loss", 0.0)
     return (chance - end_loss(case)) / most if most > 0 else math.nan
+
+
+def gone(case: Case) -> str:
+    """`learned` in words, as the end of a sentence; "" where it is not known."""
+    share = learned(case)
+    if math.isnan(share):
+        return ""
+    return f"{max(0.0, share):.0%} of the guessing loss is gone"
+
+
+def hidden_layers(case: Case) -> list[Layer]:
+    """All but the last and those that are known to answer, as the heads of a network."""
+    heads = case.structure.get("heads") or ()
+    return [layer for layer in case.layers[:-1] if layer.name not in heads]
 
 
 def still_falling(case: Case) -> float:

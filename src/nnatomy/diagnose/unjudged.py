@@ -14,7 +14,7 @@ from nnatomy.diagnose.checks.capacity import (
 )
 from nnatomy.diagnose.checks.catalog import CHECKS
 from nnatomy.diagnose.checks.records import FEWEST_ERRORS, FEWEST_RECORDS
-from nnatomy.diagnose.signs import fact, hidden_fed, setting
+from nnatomy.diagnose.signs import fact, hidden_fed, hidden_layers, setting
 
 _RECORDS = "training records"
 _MATCHED = "inputs and targets that match record by record"
@@ -81,7 +81,9 @@ def _is_known(case: Case, need: str) -> bool:
 
 def _has(case: Case, part: str, name: str) -> bool:
     if part == "rows":
-        return any(_is_number(value) for value in case.column(name))
+        count = sum(_is_number(value) for value in case.column(name))
+        # Compiled networks are heard once at most, and not what becomes of them.
+        return count > (name.startswith("fed_") and len(case.rows) > 1)
     if part == "history":
         return bool(case.curve(name))
     values: Mapping[str, object] = getattr(case, part)
@@ -146,7 +148,7 @@ def _several_batches(case: Case) -> bool:
 
 
 def _narrow(case: Case) -> bool:
-    units = [layer.units for layer in case.layers[:-1]]
+    units = [layer.units for layer in hidden_layers(case)]
     return bool(units) and min(units) <= NARROWEST
 
 

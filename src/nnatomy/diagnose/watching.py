@@ -17,7 +17,7 @@ from nnatomy.diagnose.diagnosis import findings_of
 from nnatomy.diagnose.finding import Finding
 from nnatomy.diagnose.hearing import Heard
 from nnatomy.diagnose.kept import Kept
-from nnatomy.diagnose.listening import Hook
+from nnatomy.diagnose.listening import Calls, Hook
 from nnatomy.diagnose.measure import dense
 from nnatomy.diagnose.pairs import finite
 from nnatomy.diagnose.probe import Measuring
@@ -44,6 +44,9 @@ def watch(
             `step` is told them.
         every: Steps between measurements.
 
+    Raises:
+        SettingError: `every` is below 1, or network or loss are scripted (torch.jit).
+
     Example:
         with nnatomy.diagnose.watch(network, optimizer=optimizer, loss=criterion) as doctor:
             for inputs, targets in loader:
@@ -56,6 +59,12 @@ def watch(
     """
     if every < 1:
         raise SettingError(f"every must be at least 1, got {every}")
+    for what, given in (("network", network), ("loss", loss)):
+        own = given.modules() if isinstance(given, nn.Module) else ()
+        if any(isinstance(module, torch.jit.ScriptModule) for module in own):
+            raise SettingError(
+                f"the {what} is scripted, which cannot be listened to: watch it before torch.jit"
+            )
     return Doctor(network, optimizer, loss, every)
 
 
@@ -81,7 +90,7 @@ class Doctor:
         self.history: list[dict[str, Any]] = []
         self.steps, self.failure = 0, ""
         self._loss = loss
-        self._measuring = Measuring(network)
+        self._measuring, self._calls = Measuring(network), Calls(network)
         self._handles: list[RemovableHandle] = []
         self._heard, self._kept = Heard(loss), Kept(loss)
         self._passed: tuple[Any, Any] = None, None
@@ -99,6 +108,7 @@ class Doctor:
         self._handles.append(self.network.register_forward_hook(Hook(self._answered)))
         if isinstance(self.optimizer, torch.optim.Optimizer):
             self._handles.append(self.optimizer.register_step_pre_hook(Hook(self._about_to_step)))
+        self._calls.start()
         self._measuring.prepare(None)
         return self
 
@@ -109,6 +119,7 @@ class Doctor:
         trace: TracebackType | None,
     ) -> None:
         self._measuring.listener.stop()
+        self._calls.stop()
         for handle in self._handles:
             handle.remove()
         self._handles, self._passed = [], (None, None)
@@ -204,6 +215,7 @@ class Doctor:
             self._heard.hear(inputs, named, output)
 
     def _answered(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        self._calls.answered(output)
         if isinstance(output, tuple | list) and output:
             output = output[0]
         # Detached, so that no graph is kept for it.
@@ -302,14 +314,16 @@ class Doctor:
             structure["last"] = ""  # something else stands between it and the loss
         untrained = self._reach.untrained(self._called())
         structure["untrained"] = untrained
+        structure["heads"] = sorted(self._calls.heads)
         structure["frozen"] = None if untrained is None else list(untrained)
         return structure
 
     def _called(self) -> set[str]:
-        """The weighted layers that were heard at any of the steps measured."""
+        """The modules that were called, and the weighted layers heard at any step measured."""
         rows = [row["fed_mean"] for row in self.rows if "fed_mean" in row]
         names = (layer.name for layer in self._measuring.layers)
-        return {name for i, name in enumerate(names) if any(row[i] is not None for row in rows)}
+        heard = {name for i, name in enumerate(names) if any(row[i] is not None for row in rows)}
+        return heard | self._calls.called
 
     def _settings(self) -> dict[str, Any]:
         parts = {"part_size": self._part} if self._part != self._batch else {}

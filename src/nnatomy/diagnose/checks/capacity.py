@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import fact, learned, setting
+from nnatomy.diagnose.signs import fact, gone, hidden_layers, learned, setting
 
 GAPS = {"classification": 0.1, "regression": 0.3}
 """Training score minus validation score, of accuracy and of R²."""
@@ -57,25 +59,30 @@ def too_little_capacity(case: Case) -> Finding | None:
     """The network is too small for what there is to learn: it does not even fit its records."""
     if len(case.layers) < 2:
         return None
-    narrow = min(layer.units for layer in case.layers[:-1])
+    narrow = min((layer.units for layer in hidden_layers(case)), default=NARROWEST + 1)
     short = _below_reference(case)
     hardly = narrow <= 2 and learned(case) < LITTLE
     if not (narrow <= NARROWEST and (short > SHORT or hardly)):
         return None
     if over_regularized(case) is not None:
         return None
+    seen, evidence = [], []
+    if short > SHORT:
+        seen.append(
+            f"score {fact(case, 'train_score'):.3g}, where neighbors or trees reach "
+            f"{fact(case, 'reference_score'):.3g} on records they have not seen"
+        )
+        evidence.append(Evidence("reference score - training score", short, f"> {SHORT:g}"))
+    if hardly:
+        seen += [] if seen else [gone(case)]
+        evidence.append(Evidence("share of the guessing loss gone", learned(case), f"< {LITTLE:g}"))
+    limit = NARROWEST if short > SHORT else 2
     return Finding(
         "too_little_capacity",
         "warning",
-        "The network does not fit its own training records: score "
-        f"{fact(case, 'train_score'):.3g}, where neighbors or trees reach "
-        f"{fact(case, 'reference_score'):.3g} on records they have not seen. "
+        f"The network does not fit its own training records: {seen[0]}. "
         f"Its narrowest layer has {narrow} unit{'s' if narrow > 1 else ''}.",
-        (
-            Evidence("reference score - training score", short, f"> {SHORT:g}"),
-            Evidence("share of the guessing loss gone", learned(case), f"< {LITTLE:g}"),
-            Evidence("units of the narrowest hidden layer", narrow, f"<= {NARROWEST}"),
-        ),
+        (*evidence, Evidence("units of the narrowest hidden layer", narrow, f"<= {limit}")),
         "Use more hidden units or another layer.",
         "O6",
     )
@@ -107,8 +114,7 @@ def over_regularized(case: Case) -> Finding | None:
     return Finding(
         "over_regularized",
         "warning",
-        f"The network is held back by {what}: of the loss of guessing only {gained:.0%} is gone on "
-        "the training records themselves.",
+        f"The network is held back by {what}: {_held_back(case)}.",
         (
             Evidence("share of the guessing loss that is gone", gained, "< 0.7"),
             Evidence("highest dropout rate", strongest, f">= {LEAST_DROPOUT:g}"),
@@ -116,6 +122,20 @@ def over_regularized(case: Case) -> Finding | None:
         ),
         "Lower l1, l2 or dropout by a factor of ten.",
         "P5",
+    )
+
+
+def _held_back(case: Case) -> str:
+    """What is missing on the training records themselves."""
+    gained = learned(case)
+    if not math.isnan(gained):
+        return (
+            f"of the loss of guessing only {max(0.0, gained):.0%} is gone on the training records "
+            "themselves"
+        )
+    return (
+        f"score {fact(case, 'train_score'):.3g} on the training records themselves, where "
+        f"neighbors or trees reach {fact(case, 'reference_score'):.3g} on others"
     )
 
 

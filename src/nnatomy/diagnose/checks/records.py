@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnatomy.diagnose.case import Case, Row
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import fact, known, middle, setting
+from nnatomy.diagnose.signs import fact, hidden_layers, known, middle, setting
 
 LARGE, SMALL = 15.0, 0.02
 """Root mean square of the inputs."""
@@ -165,7 +165,7 @@ def label_noise(case: Case) -> Finding | None:
     """Answers that are wrong in the records: errors do not depend on the network's confidence."""
     confidence, errors = fact(case, "confidence_auc"), fact(case, "errors")
     neighbors = fact(case, "neighbor_score")
-    if any(layer.units <= NARROW for layer in case.layers[:-1]):
+    if any(layer.units <= NARROW for layer in hidden_layers(case)):
         return None
     if not (confidence < BLIND and errors >= FEWEST_ERRORS and neighbors < 0.85):
         return None

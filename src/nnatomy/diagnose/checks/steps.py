@@ -11,6 +11,7 @@ from nnatomy.diagnose.signs import (
     end_loss,
     fact,
     first_update,
+    gone,
     known,
     largest_update,
     learned,
@@ -28,7 +29,19 @@ LARGE_UPDATE = 0.3
 """The same, of the median step."""
 SMALL_UPDATE = 2e-3
 """The same, of the largest step measured."""
-ADAPTIVE = ("adam", "rmsprop", "adagrad", "adadelta", "adamw", "nadam", "radam", "adamax")
+ADAPTIVE = (
+    "adam",
+    "rmsprop",
+    "adagrad",
+    "adadelta",
+    "adamw",
+    "nadam",
+    "radam",
+    "adamax",
+    "sparseadam",
+)
+PLAIN = ("sgd", "asgd", "momentum", "nesterov")
+"""Of other rules, as L-BFGS, nothing is known of how far a step may go."""
 HALF = 0.5
 """Share of the guessing loss gone, below which large steps have done harm."""
 FEW_UPDATES = 100
@@ -40,11 +53,14 @@ def learning_rate_too_high(case: Case) -> Finding | None:
 
     Critical where the loss shows it; a warning where only the size of the updates speaks.
     """
-    kind = "adaptive" if setting(case, "optimizer") in ADAPTIVE else "plain"
+    rule = setting(case, "optimizer")
+    kind = "adaptive" if rule in ADAPTIVE else "plain"
     first, usual = first_update(case), max(known(update_ratios(case)), default=0.0)
     chance, end = fact(case, "chance_loss"), end_loss(case)
     signs = []
-    if len(case.layers) > 1:  # one layer may start from nothing, and its loss has no traps
+    if len(case.layers) > 1 and (
+        rule is None or rule in (*ADAPTIVE, *PLAIN)
+    ):  # one layer may start from nothing, and its loss has no traps
         signs = [
             ("first update / weight of a layer", first, FIRST_UPDATE[kind]),
             ("usual update / weight of a layer", usual, LARGE_UPDATE),
@@ -78,7 +94,7 @@ def learning_rate_too_low(case: Case) -> Finding | None:
         "learning_rate_too_low",
         "warning",
         f"The steps are too small: no step measured changes a layer by more than {largest:.1g} of "
-        f"its weights, and after {steps} of them {learned(case):.0%} of the guessing loss is gone.",
+        f"its weights, and after {steps} of them {gone(case)}.",
         (
             Evidence("largest update / weight of a layer", largest, f"< {SMALL_UPDATE:g}"),
             Evidence("share of the guessing loss gone", learned(case), "< 0.9"),
@@ -102,15 +118,24 @@ def batch_too_large(case: Case) -> Finding | None:
     return Finding(
         "batch_too_large",
         "warning",
-        f"With {batch} of {count:.0f} records a step there were {steps} updates: "
-        f"{learned(case):.0%} of the guessing loss is gone.",
+        f"With {batch} of {count:.0f} records a step there were {steps} updates"
+        + (f": {gone(case)}." if gone(case) else "."),
         (
             Evidence("updates", steps, f"<= {FEW_UPDATES}"),
             Evidence("records a step / all", batch / count, ">= 0.25"),
         ),
-        "Use mini-batches of 16 to 128 records, or train for many more epochs.",
+        _smaller(batch),
         "P4",
     )
+
+
+def _smaller(batch: int) -> str:
+    """What to do about batches that are too large, of which there may be none smaller."""
+    if batch <= 16:
+        return "Train for many more epochs."
+    most = min(128, batch // 2)
+    sizes = f"16 to {most}" if most > 16 else f"{most}"
+    return f"Use mini-batches of {sizes} records, or train for many more epochs."
 
 
 def batch_too_small(case: Case) -> Finding | None:
@@ -119,7 +144,7 @@ def batch_too_small(case: Case) -> Finding | None:
     by_rule = setting(case, "objective") == "perceptron"  # which learns record by record
     if not 0 < batch <= 2 or by_rule or case.structure.get("batch_norms"):
         return None
-    if noise_scale(case) < batch:
+    if setting(case, "part_size") and noise_scale(case) < batch:
         return None
     losses = known(case.column("loss"))
     noise = middle([abs(a - b) for a, b in pairwise(losses)])
