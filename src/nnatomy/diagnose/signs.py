@@ -92,6 +92,11 @@ def end_loss(case: Case) -> float:
     return middle(losses[-3:])
 
 
+def gap_of(case: Case) -> float:
+    """Training score minus validation score; NaN where either is not known."""
+    return fact(case, "train_score") - fact(case, "valid_score")
+
+
 def noise_scale(case: Case) -> float:
     """How many records' gradients it takes until their noise is as large as what they agree on.
 

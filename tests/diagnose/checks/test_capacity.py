@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from diagnose.cases import LAYERS, E, assert_limit, limits, spoiled
-from nnatomy.diagnose.checks.capacity import GAPS, KNOWN_BY_HEART, SHORT, too_little_capacity
+from nnatomy.diagnose.checks.capacity import (
+    GAPS,
+    KNOWN_BY_HEART,
+    MOSTLY_KNOWN,
+    SHORT,
+    WIDE,
+    too_little_capacity,
+)
 
 
 def heart(task: str, gap: float, known: float = 0.999) -> dict[str, Any]:
@@ -16,10 +23,16 @@ def heart(task: str, gap: float, known: float = 0.999) -> dict[str, Any]:
 
 
 def by_heart(task: str) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-    gap, known = GAPS[task], KNOWN_BY_HEART[task]
+    gap, known, mostly = GAPS[task], KNOWN_BY_HEART[task], MOSTLY_KNOWN[task]
     return [
         ("overfitting", heart(task, gap + E), heart(task, gap - E)),
-        ("overfitting", heart(task, 0.5, known + E), heart(task, 0.5, known - E)),
+        ("overfitting", heart(task, 1.5 * gap, known + E), heart(task, 1.5 * gap, known - E)),
+        (
+            "overfitting",
+            heart(task, WIDE * gap + E, mostly + E),
+            heart(task, WIDE * gap - E, mostly),
+        ),
+        ("overfitting", heart(task, WIDE * gap + E, mostly + E), heart(task, 1.0, mostly - E)),
     ]
 
 

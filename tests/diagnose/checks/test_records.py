@@ -102,6 +102,11 @@ def noise(*, steps: int = 400, units: int = NARROW + 1, **changes: Any) -> dict[
     ("label_noise", noise(records=150), noise(records=149)),
     ("label_noise", noise(steps=100), noise(steps=99)),
     ("label_noise", noise(), noise(units=NARROW)),
+    (
+        "label_noise",
+        noise(train_score=1.0, valid_score=0.7 + E),
+        noise(train_score=1.0, valid_score=0.7 - E),
+    ),
     ("leakage", facts(single_score=TOLD + E), facts(single_score=TOLD)),
     (
         "leakage",

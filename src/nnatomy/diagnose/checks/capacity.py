@@ -6,12 +6,16 @@ import math
 
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import fact, gone, hidden_layers, learned, setting
+from nnatomy.diagnose.signs import fact, gap_of, gone, hidden_layers, learned, setting
 
 GAPS = {"classification": 0.1, "regression": 0.3}
 """Training score minus validation score, of accuracy and of R²."""
 KNOWN_BY_HEART = {"classification": 0.99, "regression": 0.9}
 """Share of the guessing loss that is gone on the training records."""
+WIDE = 2
+"""Times the gap, from which on less has to be known by heart."""
+MOSTLY_KNOWN = {"classification": 0.9, "regression": 0.7}
+"""That share."""
 LITTLE = 0.7
 """Share of the guessing loss gone that a layer of one or two units hardly passes."""
 NARROWEST = 4
@@ -28,9 +32,11 @@ def overfitting(case: Case) -> Finding | None:
     task, losses = str(case.facts.get("task")), case.curve("valid_loss")
     if task not in GAPS or len(losses) < 5:
         return None
-    gap = fact(case, "train_score") - fact(case, "valid_score")
-    if not (gap > GAPS[task] and learned(case) > KNOWN_BY_HEART[task]):
+    gap = gap_of(case)
+    wide = gap > WIDE * GAPS[task] and learned(case) > MOSTLY_KNOWN[task]
+    if not wide and not (gap > GAPS[task] and learned(case) > KNOWN_BY_HEART[task]):
         return None
+    limits = (WIDE * GAPS[task], MOSTLY_KNOWN[task]) if wide else (GAPS[task], KNOWN_BY_HEART[task])
     lowest, last = min(losses), losses[-1]
     return Finding(
         "overfitting",
@@ -39,10 +45,8 @@ def overfitting(case: Case) -> Finding | None:
         f"others are not ({fact(case, 'valid_score'):.3g}); the validation loss was lowest in "
         f"epoch {losses.index(lowest) + 1} of {len(losses)}.",
         (
-            Evidence("training score - validation score", gap, f"> {GAPS[task]:g}"),
-            Evidence(
-                "share of the guessing loss gone", learned(case), f"> {KNOWN_BY_HEART[task]:g}"
-            ),
+            Evidence("training score - validation score", gap, f"> {limits[0]:g}"),
+            Evidence("share of the guessing loss gone", learned(case), f"> {limits[1]:g}"),
             Evidence("last validation loss / lowest", last / max(lowest, 1e-12), ""),
         ),
         "Stop early (patience), add dropout or L2, use a smaller network or more records.",

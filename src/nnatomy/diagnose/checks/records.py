@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnatomy.diagnose.case import Case, Row
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import fact, hidden_layers, known, middle, setting
+from nnatomy.diagnose.signs import fact, gap_of, hidden_layers, known, learned, middle, setting
 
 LARGE, SMALL = 15.0, 0.02
 """Root mean square of the inputs."""
@@ -21,6 +21,8 @@ NARROW = 4
 """Units of a layer up to which a network may be too small to be sure of anything."""
 FEWEST_ERRORS, FEWEST_RECORDS = 15, 150
 """From which on labels may be called wrong."""
+MEMORIZED = 0.3
+"""Training score above validation score of a network that knows its records by heart."""
 BLIND = 0.68
 """Area under the curve by which confidence tells right answers from wrong ones."""
 
@@ -170,6 +172,8 @@ def label_noise(case: Case) -> Finding | None:
     if not (confidence < BLIND and errors >= FEWEST_ERRORS and neighbors < 0.85):
         return None
     guessing = fact(case, "balanced") < 1 / max(1.0, fact(case, "classes")) + 0.05
+    if gap_of(case) > MEMORIZED and learned(case) > 0.9:
+        return None  # what it knows by heart, right or wrong, tells nothing about other records
     if guessing or fact(case, "records") < FEWEST_RECORDS or (setting(case, "steps") or 0) < 100:
         return None  # nothing learned, or too little to tell
     return Finding(
