@@ -24,8 +24,8 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     Args:
         name: The setting, for the message.
         value: A text such as "64,32", "0.1", "true" or "none", or a value of the right type.
-        hint: int, float, str, bool, `X | None`, or a sequence of whole numbers ("none": an empty
-            one).
+        hint: int, float, str, bool, `X | None`, or a sequence of whole numbers or of names
+            ("none": an empty one).
 
     Raises:
         SettingError: The value does not fit.
@@ -41,9 +41,12 @@ def convert(name: str, value: Any, hint: Any) -> Any:
             return _boolean(value)
         if kind in (int, float, str):
             return _scalar(value, kind)
-        return () if str(value).lower() == "none" else _whole_numbers(value)
+        if str(value).lower() == "none":
+            return ()
+        return _names(value) if get_args(kind)[:1] == (str,) else _whole_numbers(value)
     except (TypeError, ValueError, OverflowError):
-        wanted = _WANTED.get(kind, "whole numbers separated by commas (or none)")
+        items = "names" if get_args(kind)[:1] == (str,) else "whole numbers"
+        wanted = _WANTED.get(kind, f"{items} separated by commas (or none)")
         more = " or none" if optional else ""
         raise SettingError(f"setting '{name}' takes {wanted}{more}, got {value!r}") from None
 
@@ -93,6 +96,14 @@ def _whole_numbers(value: Any) -> tuple[int, ...]:
     if len(items) > _MAX_ITEMS:
         raise ValueError
     return tuple(_scalar(item, int) for item in items)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else list(value)
+    if len(items) > _MAX_ITEMS or not all(isinstance(item, str) and item.strip() for item in items):
+        raise ValueError
+    names = tuple(item.strip() for item in items)
+    return names
 
 
 def _boolean(value: Any) -> bool:

@@ -98,6 +98,8 @@ def _obstacle(
         return f"it has no formula of the optimizer '{settings.optimizer}'"
     if torch.is_autocast_enabled("cpu") or all_are_watched():
         return "autocast is on, or hooks are set on all modules"
+    if settings.freeze or settings.warm_up or settings.earlier_rate != 1:
+        return "it trains all parts alike, without freeze, warm_up and earlier_rate"
     layers = dense_layers(network)
     if objective.name == "binary_cross_entropy" and layers and layers[-1].linear.out_features != 1:
         return "binary_cross_entropy looks at one output unit"

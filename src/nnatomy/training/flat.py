@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,9 @@ class FlatParameters:
     Args:
         network: Its trainable parameters are moved in place.
 
+    Attributes:
+        resting: Weights (as a mask) that rest for a while and get no penalty; None where all learn.
+
     Raises:
         SettingError: Parameters differ in type or device, or none can be trained.
     """
@@ -37,6 +42,7 @@ class FlatParameters:
         self.weights = like.new_empty(total)
         self.gradient = like.new_zeros(total)
         self.penalized = sum(p.numel() for p in trainable if p.dim() >= 2)
+        self.resting: Tensor | None = None
         start = 0
         for parameter in self.parameters:
             values = self._view(self.weights, start, parameter)
@@ -63,6 +69,15 @@ class FlatParameters:
             gradient.add_(weights, alpha=l2 / records)
         if l1:
             gradient.add_(weights.sign(), alpha=l1 / (2 * records))
+        if self.resting is not None:
+            gradient.masked_fill_(self.resting[: self.penalized], 0.0)
+
+    def filled(self, value: Callable[[nn.Parameter], float]) -> Tensor:
+        """A vector like the weights with one value for all weights of a parameter.
+
+        Shape: (P,).
+        """
+        return torch.cat([self.weights.new_full((p.numel(),), value(p)) for p in self.parameters])
 
     def release(self) -> None:
         """Give the network parameters of its own again, without gradients."""

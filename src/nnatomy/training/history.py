@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class History(Sequence[dict[str, Any]]):
     """A list of rows, one dict an epoch, kept column by column.
@@ -38,6 +41,39 @@ class History(Sequence[dict[str, Any]]):
         self._length += count
         for column in self._columns.values():
             column.extend([None] * (self._length - len(column)))
+
+    def extend_by_steps(
+        self,
+        epoch: int,
+        step: int,
+        *,
+        loss: NDArray[np.float64],
+        lr: NDArray[np.float64],
+        grad_norm: NDArray[np.float64],
+        seconds: NDArray[np.float64],
+    ) -> None:
+        """Add the rows of epochs of one step each, without validation.
+
+        Args:
+            epoch: Epochs before them.
+            step: Steps before them.
+            loss: (n,) like the following: the values of the rows.
+            lr: Learning rates.
+            grad_norm: Norms of the gradient.
+            seconds: Time since the beginning.
+        """
+        count = len(loss)
+        columns: dict[str, list[Any]] = {
+            "epoch": list(range(epoch + 1, epoch + count + 1)),
+            "step": list(range(step + 1, step + count + 1)),
+            "loss": loss.tolist(),
+            "valid_loss": [None] * count,
+            "valid_score": [None] * count,
+            "lr": lr.tolist(),
+            "grad_norm": grad_norm.tolist(),
+            "seconds": seconds.tolist(),
+        }
+        self.extend(columns, count)
 
     def column(self, name: str) -> list[Any]:
         """One value of every epoch."""

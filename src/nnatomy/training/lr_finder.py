@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -82,7 +82,8 @@ def find_learning_rate(
     skipped = int(_SKIPPED_SHARE * steps)
     rates = [lowest * (highest / lowest) ** (i / (steps - 1)) for i in range(steps)]
     with seeded(settings.seed):
-        session = Session(copy.deepcopy(network), train, None, objective, settings)
+        whole = replace(settings, warm_up=0)  # the rate has to suit all that will be trained
+        session = Session(copy.deepcopy(network), train, None, objective, whole)
         with thread_count(session.threads):
             losses = _ramp(session, rates, skipped)
     if len(losses) < skipped + 3:
@@ -97,7 +98,7 @@ def find_learning_rate(
 def _ramp(session: Session, rates: list[float], skipped: int) -> list[float]:
     """Smoothed losses of the steps before the divergence."""
     session.rate = rates.__getitem__
-    session.network.train()
+    session.parts.enter(0)
     losses: list[float] = []
     mean = 0.0
     for batch in _endless(session):

@@ -23,6 +23,7 @@ from nnatomy.training.nonfinite import non_finite_error
 from nnatomy.training.objectives import Objective
 from nnatomy.training.optimizers import build_optimizer
 from nnatomy.training.order import permutation, shown
+from nnatomy.training.parts import Parts
 from nnatomy.training.randomness import generator_states
 from nnatomy.training.schedules import learning_rate
 from nnatomy.training.settings import Settings
@@ -86,12 +87,13 @@ class Session:
         self.threads = settings.threads or threads_for(network, train.input_shape, self.batch_size)
         self._must_place = self.channels_last or self.device.type != "cpu"
         self.precision = mixed_precision(self.device, settings.precision)
+        self.parts = Parts(network, settings, train.input_shape)
         self.flat = FlatParameters(network)
         self.buffers = FlatBuffers(network)
         try:
-            self.rule = build_optimizer(
-                settings.optimizer, self.flat.weights, self.flat.gradient, settings.momentum
-            )
+            vectors = self.flat.weights, self.flat.gradient
+            rule = build_optimizer(settings.optimizer, *vectors, settings.momentum)
+            self.rule = self.parts.guide(self.flat, rule)
             self._steps = self._compiled()
         except SettingError:
             self._release()
@@ -224,19 +226,9 @@ class Session:
         records, begin = len(batch.targets), self.seconds
         share = (self.tick() - begin) / wanted
         losses = done.losses * records / records  # as in close_epoch
-        count = done.steps
-        self.history.extend(
-            {
-                "epoch": list(range(self.epoch + 1, self.epoch + count + 1)),
-                "step": list(range(before + 1, before + count + 1)),
-                "loss": losses.tolist(),
-                "valid_loss": [None] * count,
-                "valid_score": [None] * count,
-                "lr": done.rates.tolist(),
-                "grad_norm": done.norms.tolist(),
-                "seconds": (begin + share * np.arange(1, count + 1)).tolist(),
-            },
-            count,
+        seconds = begin + share * np.arange(1, done.steps + 1)
+        self.history.extend_by_steps(
+            self.epoch, before, loss=losses, lr=done.rates, grad_norm=done.norms, seconds=seconds
         )
         self.rules.note_losses(losses, self.epoch + 1)
         self.epoch += done.steps
@@ -247,6 +239,7 @@ class Session:
     def _open_epoch(self) -> None:
         self._loss_sum.zero_()
         self._norm_sum = 0.0
+        self.parts.open_epoch(self.epoch)
         if self.settings.weight_tol > 0:
             self._epoch_start = self.flat.weights.clone()
 
@@ -371,7 +364,7 @@ class Session:
 
     def start(self) -> None:
         """Set the network to training and the clock going."""
-        self.network.train()
+        self.parts.enter(self.epoch)
         self._clock = time.perf_counter()
 
     def last_weights(self) -> dict[str, Tensor]:
@@ -386,6 +379,7 @@ class Session:
     def _release(self) -> None:
         self.flat.release()
         self.buffers.release()
+        self.parts.release()
 
     def capture(self) -> State:
         """A copy of the state after the last step; a finished run's can go on to more epochs."""

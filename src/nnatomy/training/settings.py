@@ -52,6 +52,12 @@ class Settings:
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch: weights hardly change.
         error_rate: Stop when the share of training records in error, whatever their weights,
             reaches this value. None: never.
+        freeze: Parts of the network, e.g. "features" or "features.layer1", that stay as they are.
+            They compute as in evaluation: running averages are fixed and nothing is silenced.
+        warm_up: Epochs in which only the head is trained, before the rest joins in. The update
+            rule then starts anew.
+        earlier_rate: The learning rate of each part as a share of the next part's; the head has
+            the full one. A part is what works at one size of maps. 1: the same for all.
         seed: Of the order of records and of everything drawn at random.
         device: "auto", "cpu", "cuda", "mps" or "cuda:1".
         precision: "float32", or "auto" / "bfloat16" for mixed precision on devices that have it.
@@ -76,6 +82,9 @@ class Settings:
     monitor: Literal["loss", "score"] = "loss"
     weight_tol: float = 0.0
     error_rate: float | None = None
+    freeze: tuple[str, ...] = ()
+    warm_up: int = 0
+    earlier_rate: float = 1.0
     seed: int = 0
     device: str = "auto"
     precision: Literal["float32", "auto", "bfloat16"] = "float32"
@@ -95,13 +104,15 @@ class Settings:
         most = _THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
         if self.threads is not None and self.threads > most:
             raise SettingError(f"threads must be at most {most} here, got {self.threads}")
-        for name in ("l1", "l2", "tol", "seed"):
+        for name in ("l1", "l2", "tol", "seed", "warm_up"):
             _at_least(name, getattr(self, name), 0)
         for name in ("momentum", "weight_tol", "error_rate"):
             if getattr(self, name) is not None:
                 _share(name, getattr(self, name))
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise SettingError(f"lr must be a positive number, got {self.lr}")
+        if not 0 < self.earlier_rate <= 1:
+            raise SettingError(f"earlier_rate must be above 0 and at most 1, got {self.earlier_rate}")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise SettingError(f"clip_norm must be positive, got {self.clip_norm}")
         self._check_choices()

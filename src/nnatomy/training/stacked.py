@@ -55,6 +55,9 @@ def stacking_obstacle(session: Session) -> str:
         drops = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
         if drops or isinstance(module, nn.RReLU):
             return f"{type(module).__name__} draws at random, which a run of its own does otherwise"
+    settings = session.settings
+    if settings.freeze or settings.warm_up or settings.earlier_rate != 1:
+        return "not all of its parts are trained alike (freeze, warm_up or earlier_rate)"
     if not all(p.requires_grad for p in session.network.parameters()):
         return "some of its parameters are frozen"
     return "" if is_plain(session.network) else "it has hooks, or a forward of its own"
