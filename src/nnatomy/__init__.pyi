@@ -17,6 +17,7 @@ from .jobs.convolution import convolve as convolve
 from .jobs.convolution import pool as pool
 from .jobs.diagnosis import findings as findings
 from .jobs.evaluate import evaluate as evaluate
+from .jobs.import_weights import import_weights as import_weights
 from .jobs.inspection import inspect as inspect
 from .jobs.predictor import Predictor as Predictor
 from .jobs.predictor import load as load

@@ -102,8 +102,7 @@ def _names(value: Any) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else list(value)
     if len(items) > _MAX_ITEMS or not all(isinstance(item, str) and item.strip() for item in items):
         raise ValueError
-    names = tuple(item.strip() for item in items)
-    return names
+    return tuple(item.strip() for item in items)
 
 
 def _boolean(value: Any) -> bool:

@@ -22,6 +22,7 @@ from nnatomy.cli import (
     diagnose,
     evaluate,
     explain,
+    import_weights,
     inspection,
     lecture,
     listing,
@@ -45,6 +46,9 @@ app.command("augment", short_help="Draw what the network sees of varied images."
 app.command("evaluate", short_help="Judge a model on labelled data.")(evaluate.command)
 app.command("predict", short_help="Predict for new data.")(predict.command)
 app.command("explain", short_help="Show what an image network looks at.")(explain.command)
+app.command("import-weights", short_help="Make a safe file of weights of a .pth file.")(
+    import_weights.command
+)
 app.command("inspect", short_help="Say what a model or a run is.")(inspection.command)
 app.command("diagnose", short_help="Say what is wrong with a training run.")(diagnose.command)
 app.command("report", short_help="Write or verify a run's report.")(report.command)

@@ -39,6 +39,32 @@ def command(
     network: Annotated[
         str | None, typer.Option(help="See: nnatomy list networks. Chosen by the data.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="WEIGHTS",
+            help="Start from an earlier run or model, or from a safetensors file in torchvision's "
+            "format.",
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="With --from: a part that stays as it is, e.g. features or features.layer1. "
+            "Repeatable.",
+        ),
+    ] = None,
+    warm_up: Annotated[
+        int | None, typer.Option(help="With --from: epochs in which only the head is trained.")
+    ] = None,
+    earlier_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="With --from: learning rate of each part as a share of the next part's, e.g. 0.4."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training records.")] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Records a step; 1 learns record by record.")
@@ -141,7 +167,6 @@ def command(
     elif source is None:
         raise SettingError("name a source of data, e.g.: nnatomy train iris")
     else:
-        settings: dict[str, Any] = pairs("--set", setting or [])
         named = {
             "epochs": epochs,
             "batch_size": batch_size,
@@ -149,25 +174,25 @@ def command(
             "optimizer": optimizer,
             "schedule": schedule,
             "patience": patience,
+            "freeze": ",".join(freeze) if freeze else None,
+            "warm_up": warm_up,
+            "earlier_rate": earlier_rate,
             "device": device,
             "engine": engine,
         }
-        for name, value in named.items():
-            if value is not None and name in settings:
-                raise SettingError(f"--{name.replace('_', '-')} and --set both give '{name}'")
-        settings |= {name: value for name, value in named.items() if value is not None}
         job = TrainConfig(
             source=source,
             target=target,
             task=task,
             network=network,
-            settings=settings,
+            settings=_settings(setting or [], named),
             split=SplitPlan(valid=valid, test=test, group=group, time=time),
             kinds=pairs("--kind", kind or []),
             images=ImageSettings(size=image_size, channels=channels, fit=cast("Fit", fit)),
             augment=augmentation_from(augment),
             class_weight=class_weight,
             heal=heal,
+            start=start,
             seed=seed,
         )
     progress = Progress()
@@ -185,6 +210,15 @@ def command(
 
     # What is not a terminal has no width, and wrapped tables are hard to read in a file.
     print_terminal(run.facts, Console(width=None if sys.stdout.isatty() else _FILE_WIDTH))
+
+
+def _settings(entries: list[str], named: dict[str, Any]) -> dict[str, Any]:
+    """Settings given by --set and by options of their own, each once."""
+    settings: dict[str, Any] = pairs("--set", entries)
+    for name, value in named.items():
+        if value is not None and name in settings:
+            raise SettingError(f"--{name.replace('_', '-')} and --set both give '{name}'")
+    return settings | {name: value for name, value in named.items() if value is not None}
 
 
 def _refuse_beside_config(context: typer.Context) -> None:

@@ -15,6 +15,7 @@ from nnatomy.data.image_codec import MEMORY_LIMIT, ImageCodec, ImageSamples, mak
 from nnatomy.data.image_decode import Fit, Framing, Header
 from nnatomy.data.image_files import ImageFiles, scan_images
 from nnatomy.data.image_load import Loaded, as_image_array
+from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.image_records import ImageRecords, records_of_array, records_of_files
 from nnatomy.data.image_report import image_report, show_image
 from nnatomy.data.prefetch import default_workers
@@ -81,6 +82,7 @@ def prepare_images(
     task: str | None = None,
     plan: SplitPlan | None = None,
     settings: ImageSettings | None = None,
+    normalizer: Normalizer | None = None,
 ) -> Prepared:
     """Check, split and encode labelled images.
 
@@ -96,6 +98,8 @@ def prepare_images(
         task: "classification" or "regression"; None to infer it from the labels.
         plan: Shares and seed of the split.
         settings: Size, channels and other settings of the images.
+        normalizer: Statistics of other images, for a network that learned from those; by default
+            they come from the training images.
 
     Raises:
         DataError: There are no images or labels, only one class, or too many unusable records.
@@ -119,7 +123,9 @@ def prepare_images(
     usable = _usable_records(records, split, loaded)
     _check_rejected(records, usable, settings.max_rejected)
     _check_sets(records, usable, split, plan)
-    prepared = _assemble(records, usable, framing, loaded, settings)
+    prepared = _assemble(
+        records, usable, framing, loaded, settings, normalizer or loaded.moments.result()
+    )
     prepared.report.split_method = split.method
     return prepared
 
@@ -185,13 +191,14 @@ def _assemble(
     framing: Framing,
     loaded: Loaded,
     settings: ImageSettings,
+    normalizer: Normalizer,
 ) -> Prepared:
     parts, task = usable.parts, usable.task
     mean, std = 0.0, 1.0
     if task.kind == "regression":
         answers = [float(records.labels[i]) for i in parts["train"].positions]
         mean, std = float(np.mean(answers)), float(np.std(answers)) or 1.0
-    codec = ImageCodec(task, framing, loaded.moments.result(), records.floats, mean, std)
+    codec = ImageCodec(task, framing, normalizer, records.floats, mean, std)
 
     def samples(part: _Part) -> ImageSamples:
         pixels = None if loaded.pixels is None else _taken(loaded.pixels, part.rows)

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from nnatomy.data.bundled import bundled_names, load_bundled
 from nnatomy.data.image_files import ARCHIVES, EXTENSIONS, ImageFiles, is_image_list, scan_images
+from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.images import ImageSettings, prepare_images
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.schema import Kind
 from nnatomy.data.split import SplitPlan
-from nnatomy.data.table import prepare_table
+from nnatomy.data.table import TableCodec, prepare_table
 from nnatomy.errors import DataError, SettingError, nearest
 
 SourceKind: TypeAlias = Literal["table", "images"]
@@ -91,6 +92,7 @@ def prepare(
     plan: SplitPlan | None = None,
     images: ImageSettings | None = None,
     scratch: Path | None = None,
+    like: Normalizer | TableCodec | None = None,
 ) -> Prepared:
     """Check, split and encode a source of any known kind.
 
@@ -102,17 +104,29 @@ def prepare(
         plan: Shares and seed of the split.
         images: Size, channels and other settings of images.
         scratch: Folder for the encoded records of a table that is too large for memory.
+        like: What an earlier network saw of its records, instead of codes fitted on these: how
+            pixels were normalized, or the codec of a table with the same columns.
 
     Raises:
         DataError: The source cannot be used.
         SettingError: A setting does not suit the kind of the source.
     """
     opened = open_source(source, target=target)
+    table = like if isinstance(like, TableCodec) else None
+    pixels = like if isinstance(like, Normalizer) else None
+    if like is not None and (pixels is None) == (opened.kind == "images"):
+        kind = "a table" if opened.kind == "table" else "images"
+        raise SettingError(f"{opened.name} is {kind}, which the earlier network did not learn from")
     if opened.kind == "images":
         if kinds:
             raise SettingError(f"kinds: {opened.name} holds images, which have no columns")
         prepared = prepare_images(
-            opened.data, target=opened.target, task=task, plan=plan, settings=images
+            opened.data,
+            target=opened.target,
+            task=task,
+            plan=plan,
+            settings=images,
+            normalizer=pixels,
         )
     elif images not in (None, ImageSettings()):
         raise SettingError(f"{opened.name} is a table: it has no image size, channels or fit")
@@ -124,6 +138,7 @@ def prepare(
             kinds=kinds,
             plan=plan,
             scratch=scratch,
+            like=table,
         )
     prepared.report.source = opened.name
     return prepared

@@ -91,6 +91,7 @@ def prepare_table(
     plan: SplitPlan | None = None,
     scratch: Path | None = None,
     stream_bytes: int = STREAM_BYTES,
+    like: TableCodec | None = None,
 ) -> Prepared:
     """Read, check, split and encode a table.
 
@@ -103,6 +104,8 @@ def prepare_table(
         scratch: Folder for the encoded records of a table that is too large for memory; their
             file has no name and vanishes with the process. By default the system's own.
         stream_bytes: Unpacked size from which a Parquet file is read in parts.
+        like: Of an earlier network, whose columns the table must have: its codes are used instead
+            of new ones.
 
     Raises:
         DataError: The table cannot be used; the message says what to change.
@@ -119,7 +122,9 @@ def prepare_table(
     split = _split(found, answers, order, plan)
     roles = {name: "target", plan.group: "group", plan.time: "time"}
     profile = _profile(table, kinds, roles, answers.rows[split.train])
-    codec = _fit(profile, found, answers, split)
+    if like is not None:
+        _order_like(profile, like)
+    codec = _fit(profile, found, answers, split, like)
     if plan.group is None:
         _check_identities(profile, answers.rows, split)
     tally = Tally()
@@ -266,8 +271,37 @@ def _hash(values: Floats | Objects) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_array(values), dtype=np.uint64)
 
 
-def _fit(profile: _Profile, task: Task, answers: Answers, split: Split) -> TableCodec:
+def _order_like(profile: _Profile, like: TableCodec) -> None:
+    """Put the features into the order of an earlier network's inputs, which must be the same."""
+    wanted = {column.name: column.kind for column in like.schema.columns}
+    origin = profile.reader.table.origin
+    for name in wanted:
+        if name not in profile.features:
+            hint = nearest(name, profile.features)
+            raise DataError(
+                f"{origin}: the earlier network was fed the column {name!r}, which is not there or "
+                f"not used; {hint}"
+            )
+        kind = profile.reader.columns[name].kind
+        if kind != wanted[name]:
+            raise DataError(
+                f"{origin}: {name!r} holds a {kind}, for the earlier network it was a "
+                f"{wanted[name]}: --kind {name}={wanted[name]}"
+            )
+    for name in profile.features:
+        if name not in wanted:
+            raise DataError(
+                f"{origin}: the earlier network was not fed the column {name!r}: leave it out of "
+                f"the table, or --kind {name}=id"
+            )
+    profile.features[:] = list(wanted)
+
+
+def _fit(
+    profile: _Profile, task: Task, answers: Answers, split: Split, like: TableCodec | None
+) -> TableCodec:
     """Fit the codes of the features on the training rows; look for leaks in the used rows."""
+    known = {} if like is None else {code.name: code for code in like.encoder.codes}
     if not profile.features:
         table = profile.reader.table
         hint = "; ".join(finding.message for finding in profile.findings[:3])
@@ -277,7 +311,7 @@ def _fit(profile: _Profile, task: Task, answers: Answers, split: Split) -> Table
     for name in profile.features:
         column, entry = profile.reader.columns[name], profile.entries[name]
         typed = TypedColumn(column, profile.reader.values(name), entry["unique"])
-        codes.append(fit_code(column, typed.values[train]))
+        codes.append(known.get(name) or fit_code(column, typed.values[train]))
         entry["treatment"] = codes[-1].treatment()
         leak = table_quality.check_leak(typed, answers.rows, answers.values, task)
         profile.findings += [leak] if leak else []

@@ -60,7 +60,9 @@ def conclude(
     plan, session = end.plan, end.session
     diagnosis = diagnosis_of(end.case) | {"attempts": spell_non_finite(end.attempts)}
     write_diagnosis(folder.diagnosis, diagnosis)
+    transfer = _transfer(folder)
     facts = _model_facts(config, plan, prepared, session)
+    facts["made"] |= transfer
     digest = write_model(folder.model, dict(session.network.state_dict()), facts)
     predictor = Predictor(session.network, prepared.codec, objective_named(plan.objective), facts)
     answers = _answers(predictor, prepared)
@@ -78,6 +80,7 @@ def conclude(
         "classes": list(prepared.task.classes),
         **judge(plan.network, answers, baselines),
         "splits": prepared.report.splits,
+        **transfer,
         **_size(session, prepared),
         "objective": plan.objective,
         **_course(session),
@@ -97,6 +100,11 @@ def conclude(
     say("writing the report")
     _write_report(folder, prepared, session, result, diagnosis)
     write_json(folder.result, result)
+
+
+def _transfer(folder: RunFolder) -> dict[str, Any]:
+    """What the network took over from earlier weights, where it did."""
+    return {"start": json.loads(folder.transfer.read_bytes())} if folder.transfer.exists() else {}
 
 
 def _size(session: Session, prepared: Prepared) -> dict[str, Any]:
@@ -233,6 +241,7 @@ def command_of(config: TrainConfig, folder: RunFolder) -> str:
         "--target": config.target,
         "--task": config.task,
         "--network": config.network,
+        "--from": config.start,
         "--class-weight": config.class_weight,
         "--group": config.split.group,
         "--time": config.split.time,

@@ -27,6 +27,7 @@ from nnatomy.training.atomic import to_json
 from nnatomy.training.optimizers import OPTIMIZERS
 from nnatomy.training.schedules import SCHEDULES
 from nnatomy.training.settings import Settings, setting_names, settings_from
+from nnatomy.training.weight_source import Start, settings_of
 
 GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
 """Training settings that a job has unless the user or the network's entry has others."""
@@ -61,6 +62,7 @@ class TrainConfig:
             are not.
         class_weight: "balanced" weighs each class by the inverse of its frequency.
         heal: Whether remedies are tried on a training that has findings.
+        start: Weights to start from: a run folder, a model file, or a file in torchvision's format.
         seed: Of the split, the initial weights, the order of records and everything random.
     """
 
@@ -75,6 +77,7 @@ class TrainConfig:
     augment: Augmentation | None = None
     class_weight: str | None = None
     heal: bool = False
+    start: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -98,6 +101,7 @@ class TrainConfig:
         for name, share in (("valid", self.split.valid), ("test", self.split.test)):
             if not 0 <= share < 1:
                 raise SettingError(f"{name} must be a share from 0 to below 1, got {share}")
+        self._check_transfer()
         given = self.training_settings()
         typed = asdict(settings_from(given))
         for name in given:
@@ -105,6 +109,18 @@ class TrainConfig:
                 raise SettingError(f"{name} must be a finite number, got {typed[name]}")
         object.__setattr__(self, "settings", {**self.settings, **{n: typed[n] for n in given}})
         object.__setattr__(self, "split", replace(self.split, seed=self.seed))
+
+    def _check_transfer(self) -> None:
+        if self.start is not None and self.heal:
+            raise SettingError(
+                "heal tries remedies on networks that start anew: leave out --heal or --from"
+            )
+        for name in ("freeze", "warm_up", "earlier_rate"):
+            if name in self.settings and self.start is None:
+                raise SettingError(
+                    f"{name} is for a network that starts from trained weights: name them with "
+                    "--from (start= in Python)"
+                )
 
     def _check_names(self) -> None:
         names = set(setting_names())
@@ -184,6 +200,7 @@ _SCALARS: dict[str, Any] = {
     "network": str | None,
     "class_weight": str | None,
     "heal": bool,
+    "start": str | None,
     "seed": int,
 }
 
@@ -229,20 +246,26 @@ class Plan:
         return entry_of(self.network)
 
 
-def resolve(config: TrainConfig, input_shape: tuple[int, ...], task: str) -> Plan:
-    """Choose what the user left open.
+def resolve(
+    config: TrainConfig, input_shape: tuple[int, ...], task: str, start: Start | None = None
+) -> Plan:
+    """Choose what the user left open; with a start, its network and the settings of that.
 
     Raises:
         SettingError: A setting does not belong to the network, or the network cannot learn the
             task.
     """
-    name = config.network or default_network(input_shape)
+    earlier = None if start is None else start.network
+    name = config.network or earlier or default_network(input_shape)
     entry = entry_of(name)
     if task not in entry.objectives:
         raise SettingError(f"network '{name}' cannot learn {task}: use mlp")
     training_names = set(setting_names())
     network_part = {k: v for k, v in config.settings.items() if k not in training_names}
     chosen = {**network_settings(name), **checked_settings(name, network_part)}
+    if start is not None and name == earlier:
+        chosen = {**network_settings(name), **settings_of(start), **network_part}
+        chosen |= checked_settings(name, chosen)
     training = settings_from(
         {**GENERAL_DEFAULTS, **entry.defaults, **config.training_settings(), "seed": config.seed}
     )

@@ -21,6 +21,7 @@ from nnatomy.diagnose.probe import Probe
 from nnatomy.diagnose.record import record
 from nnatomy.errors import (
     DataError,
+    IntegrityError,
     InterruptedRunError,
     NonFiniteError,
     OccupiedError,
@@ -34,6 +35,7 @@ from nnatomy.jobs.data_lines import Say, say_data, silent
 from nnatomy.jobs.diagnosis import diagnosis_of, write_diagnosis
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
+from nnatomy.jobs.transfer import begin, images_like, inputs_like, start_of
 from nnatomy.jobs.weighting import weighted
 from nnatomy.models.catalog import build_network
 from nnatomy.training.atomic import discard, write_json
@@ -46,6 +48,7 @@ from nnatomy.training.observers import Observer
 from nnatomy.training.run_folder import RunFolder
 from nnatomy.training.session import Session
 from nnatomy.training.signals import StopRequest, catch_signals
+from nnatomy.training.weight_source import Start
 
 _CHECKPOINT_SECONDS = 30.0
 
@@ -67,6 +70,7 @@ def train(
     augment: Augmentation | str | Mapping[str, Any] | None = None,
     class_weight: str | None = None,
     heal: bool = False,
+    start: str | Path | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -87,7 +91,7 @@ def train(
         lr: Learning rate; "auto" searches one.
         optimizer: A name in nnatomy.training.OPTIMIZERS.
         settings: Further settings of the network and of the training by name, e.g.
-            {"hidden": (64, 32), "patience": 30}.
+            {"hidden": (64, 32), "patience": 30}, or {"freeze": "features"} with a start.
         task: "classification" or "regression"; inferred when missing.
         split: Shares of validation and test records, group or time column.
         kinds: Column kinds that override the inferred ones.
@@ -96,6 +100,8 @@ def train(
             settings such as "flip=0.5,rotate=15", or an Augmentation.
         class_weight: "balanced" weighs classes by the inverse of their frequency.
         heal: Try remedies against what is found wrong with the training, and keep what helps.
+        start: Weights to start from: the folder or the model of an earlier run, whose network and
+            settings are then the default, or a safetensors file in torchvision's format.
         seed: Of everything that is drawn.
         out: The run folder; by default one under runs/ named after source and settings.
         overwrite: Start anew where the folder holds another run.
@@ -121,6 +127,7 @@ def train(
         augment=augmentation_from(augment),
         class_weight=class_weight,
         heal=heal,
+        start=None if start is None else str(start),
         seed=seed,
     )
     return run_training(config, out=out, overwrite=overwrite, observers=observers)
@@ -159,9 +166,13 @@ def run_training(
         for change in folder.environment_changes:
             say(f"the machine is not as it was when the run began: {change}")
         with leave_at_signal("before training; nothing is lost"):
-            prepared = _prepare(config, folder, say)
-            plan = resolve(config, prepared.input_shape, prepared.task.kind)
-            network, plan = _build(plan, prepared, config, say)
+            start = start_of(config)
+            prepared = _prepare(config, folder, start, say)
+            plan = resolve(config, prepared.input_shape, prepared.task.kind, start)
+            network = _build(plan, prepared, config)
+            if start is not None:
+                begin(start, network, plan.network, prepared, folder=folder, say=say)
+            plan = _with_rate(network, plan, prepared, config, say)
         watch, failure = Probe(), ""
         try:
             session = _fit(network, plan, prepared, folder, config, [watch, *observers], say)
@@ -209,13 +220,13 @@ def _taken(path: Path, config: TrainConfig, *, overwrite: bool) -> Iterator[RunF
         with _opened(path, config, overwrite) as folder:
             try:
                 yield folder
-            except (DataError, SettingError):
+            except (DataError, SettingError, IntegrityError):
                 if new:
                     _empty(folder)
                 if missing:  # renamed away with its lock, so that nobody finds half of it
                     discard(path)
                 raise
-    except (DataError, SettingError):
+    except (DataError, SettingError, IntegrityError):
         for parent in missing[1:]:
             with suppress(OSError):  # has become another run's
                 parent.rmdir()
@@ -240,13 +251,14 @@ def _empty(folder: RunFolder) -> None:
 
 def _try_out(config: TrainConfig) -> None:
     """Raise what is wrong with the job, before an earlier run makes place for it."""
-    prepared = _read(config, None)
-    plan = resolve(config, prepared.input_shape, prepared.task.kind)
+    start = start_of(config)
+    prepared = _read(config, None, start)
+    plan = resolve(config, prepared.input_shape, prepared.task.kind, start)
     train, _ = weighted(prepared, config.class_weight)
+    network = _build(plan, prepared, config)
+    if start is not None:
+        begin(start, network, plan.network, prepared)
     with seeded(config.seed):
-        network = build_network(
-            plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
-        )
         Session(network, train, None, objective_named(plan.objective), plan.training).close()
 
 
@@ -265,23 +277,24 @@ def _heed(stop: StopRequest, when: str) -> None:
         )
 
 
-def _read(config: TrainConfig, scratch: Path | None) -> Prepared:
+def _read(config: TrainConfig, scratch: Path | None, start: Start | None) -> Prepared:
     prepared = prepare(
         config.source,
         target=config.target,
         task=config.task,
         kinds=cast("Mapping[str, Kind]", config.kinds),
         plan=config.split,
-        images=config.images,
+        images=images_like(config.images, start),
         scratch=scratch,
+        like=inputs_like(start, config.network),
     )
     if not len(prepared.test):
         raise SettingError("no records are left to judge the network by: give test a larger share")
     return augmented(prepared, config.augment)
 
 
-def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
-    prepared = _read(config, folder.path)
+def _prepare(config: TrainConfig, folder: RunFolder, start: Start | None, say: Say) -> Prepared:
+    prepared = _read(config, folder.path, start)
     report = prepared.report.to_json()
     if folder.data_report.exists():
         earlier = json.loads(folder.data_report.read_bytes()).get("fingerprint")
@@ -296,11 +309,17 @@ def _prepare(config: TrainConfig, folder: RunFolder, say: Say) -> Prepared:
     return prepared
 
 
-def _build(plan: Plan, prepared: Prepared, config: TrainConfig, say: Say) -> tuple[nn.Module, Plan]:
+def _build(plan: Plan, prepared: Prepared, config: TrainConfig) -> nn.Module:
     with seeded(config.seed):
-        network = build_network(
+        return build_network(
             plan.network, prepared.input_shape, prepared.task.outputs, plan.network_settings
         )
+
+
+def _with_rate(
+    network: nn.Module, plan: Plan, prepared: Prepared, config: TrainConfig, say: Say
+) -> Plan:
+    """The plan with a learning rate that was searched, where that was asked for."""
     if config.settings.get("lr") == "auto":
         curve = find_learning_rate(
             network,
@@ -310,7 +329,7 @@ def _build(plan: Plan, prepared: Prepared, config: TrainConfig, say: Say) -> tup
         )
         plan = replace(plan, training=replace(plan.training, lr=curve.suggestion))
         say(f"learning rate found: {curve.suggestion:.3g}")
-    return network, plan
+    return plan
 
 
 def _fit(

@@ -28,6 +28,7 @@ from nnatomy.lecture.pretraining import layerwise
 from nnatomy.lecture.residual import residual
 from nnatomy.lecture.schemes import he, xavier
 from nnatomy.lecture.stop_rules import deep_networks, stop_rules
+from nnatomy.lecture.transfer import transfer
 from nnatomy.lecture.units import activations, losses
 from nnatomy.lecture.xor import xor
 
@@ -41,6 +42,7 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "O7": back_propagation,
     "O8": stop_rules,
     "O9": deep_networks,
+    "O10": transfer,
     "O12": vanishing_gradients,
     "O13": layerwise,
     "O14": relu_remedy,

@@ -16,6 +16,7 @@ ITEMS: dict[str, str] = {
     "O7": "Back-propagation, a worked example",
     "O8": "Training: updates and stop rules",
     "O9": "Deep networks",
+    "O10": "Transfer: layers of a trained network taken over",
     "O12": "Vanishing gradients",
     "O13": "Layer-wise pre-training",
     "O14": "ReLU as the remedy",

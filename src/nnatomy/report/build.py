@@ -226,6 +226,7 @@ def _reproduce_blocks(facts: Facts) -> list[Block]:
         "Fingerprint of the data": facts.get("data_report", {}).get("fingerprint") or None,
     }
     blocks.append(_pairs_table("Run", {key: v for key, v in known.items() if v is not None}))
+    blocks.append(_pairs_table("Weights it started from", _start_pairs(result)))
     blocks.append(_pairs_table("Network and training", _flat(result.get("settings") or {})))
     blocks.append(_pairs_table("What was asked for", _flat(facts.get("config") or {})))
     blocks.append(_pairs_table("Environment", _flat(facts.get("env") or {})))
@@ -237,6 +238,26 @@ def _reproduce_blocks(facts: Facts) -> list[Block]:
         )
     )
     return [block for block in blocks if not isinstance(block, Table) or block.rows]
+
+
+def _start_pairs(result: dict[str, Any]) -> dict[str, Any]:
+    """What was taken over from earlier weights; empty for a network that started anew."""
+    start = result.get("start")
+    if not isinstance(start, dict):
+        return {}
+    taken, whole = start.get("tensors") or (None, None)
+    weights, all_weights = start.get("parameters") or (None, None)
+    return {
+        "From": line(start.get("from"), 200),
+        "SHA-256": start.get("sha256"),
+        "Format": start.get("format"),
+        "Tensors taken over": f"{count(taken)} of {count(whole)}",
+        "Weights taken over": f"{count(weights)} of {count(all_weights)}",
+        "New": line(", ".join(start.get("new") or ()) or "nothing", 400),
+        "Why": line("; ".join(start.get("reasons") or ()), 400),
+        "Converted to float32": start.get("converted") or "nothing",
+        "Inputs": line(start.get("inputs"), 200),
+    }
 
 
 def _caveat_blocks(facts: Facts) -> list[Block]:

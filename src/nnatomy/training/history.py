@@ -50,7 +50,7 @@ class History(Sequence[dict[str, Any]]):
         loss: NDArray[np.float64],
         lr: NDArray[np.float64],
         grad_norm: NDArray[np.float64],
-        seconds: NDArray[np.float64],
+        seconds: NDArray[np.floating[Any]],
     ) -> None:
         """Add the rows of epochs of one step each, without validation.
 

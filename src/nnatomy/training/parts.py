@@ -129,8 +129,8 @@ def _part(network: nn.Module, name: str) -> nn.Module:
 
 
 def _features(network: nn.Module, setting: str) -> nn.Module:
-    features = getattr(network, FEATURES, None)
-    if not isinstance(features, nn.Module) or not any(True for _ in features.parameters()):
+    features = dict(network.named_children()).get(FEATURES)
+    if features is None or not any(True for _ in features.parameters()):
         raise SettingError(
             f"{setting}: this network has no weights before its head (no part '{FEATURES}'): "
             f"leave {setting} out"

@@ -52,6 +52,7 @@ class RunFolder:
         self.config = path / "config.json"
         self.env = path / "env.json"
         self.data_report = path / "data_report.json"
+        self.transfer = path / "transfer.json"
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "ckpt"
         self.model = path / "model.nnatomy"
@@ -208,6 +209,7 @@ class RunFolder:
             self.checkpoints,
             self.metrics,
             self.data_report,
+            self.transfer,
             self.env,
             self.config,
         )

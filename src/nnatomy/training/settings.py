@@ -112,7 +112,9 @@ class Settings:
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise SettingError(f"lr must be a positive number, got {self.lr}")
         if not 0 < self.earlier_rate <= 1:
-            raise SettingError(f"earlier_rate must be above 0 and at most 1, got {self.earlier_rate}")
+            raise SettingError(
+                f"earlier_rate must be above 0 and at most 1, got {self.earlier_rate}"
+            )
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise SettingError(f"clip_norm must be positive, got {self.clip_norm}")
         self._check_choices()

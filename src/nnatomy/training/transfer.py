@@ -109,7 +109,8 @@ def take_over(network: nn.Module, start: Start, classes: Sequence[Any]) -> Taken
     with torch.no_grad():
         for name in taken:
             own[name].copy_(given[name])
-    new = tuple(n for n in own if n not in set(taken) and not n.endswith(_COUNTS))
+    there = set(taken)
+    new = tuple(n for n in own if n not in there and not n.endswith(_COUNTS))
     sizes = {name: p.numel() for name, p in network.named_parameters()}
     if kept and not new:
         reasons["the head too: the classes are the same"] = None

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nnatomy.errors import IntegrityError, SettingError
+from nnatomy.models.catalog import entry_of
 from nnatomy.training.atomic import file_error
 from nnatomy.training.model_file import read_model
 
@@ -96,6 +97,16 @@ def read_start(source: str | Path) -> Start:
     return Start(str(source), digest_of(path), tensors, None, converted)
 
 
+def settings_of(start: Start) -> dict[str, Any]:
+    """The settings of a start's network, the stem that was chosen for its images included."""
+    if start.facts is None:
+        return {}
+    entry, settings = entry_of(start.facts["network"]), start.network_settings
+    if entry.fit is None:
+        return settings
+    return entry.fit(tuple(start.facts["input_shape"]), settings)
+
+
 def _check_described(path: Path, facts: Mapping[str, Any]) -> None:
     try:
         described = (
@@ -116,17 +127,20 @@ def _header(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             length = int.from_bytes(begin := file.read(_LENGTH_BYTES), "little")
             first = file.read(1)
-            if begin.startswith(_ARCHIVES) and first != b"{":
-                raise SettingError(
-                    f"{path} is a file of PyTorch's own, which can hold code; make a file of "
-                    f"tensors of it first: nnatomy import-weights {path} --network NAME --out "
-                    f"{path.with_suffix('.safetensors').name}"
-                )
-            if first != b"{" or length > _LONGEST_HEADER:
-                raise IntegrityError(f"{path} is neither a model of nnatomy's nor safetensors")
-            metadata = json.loads(first + file.read(length - 1)).get("__metadata__") or {}
+            plain = first == b"{" and length <= _LONGEST_HEADER
+            header = first + file.read(length - 1) if plain else b""
     except OSError as error:
         raise file_error("read", path, error) from error
+    if begin.startswith(_ARCHIVES) and not plain:
+        raise SettingError(
+            f"{path} is a file of PyTorch's own, which can hold code; make a file of tensors of it "
+            f"first: nnatomy import-weights {path} --network NAME --out "
+            f"{path.with_suffix('.safetensors').name}"
+        )
+    if not plain:
+        raise IntegrityError(f"{path} is neither a model of nnatomy's nor safetensors")
+    try:
+        metadata = json.loads(header).get("__metadata__") or {}
     except (ValueError, AttributeError, RecursionError):
         raise IntegrityError(f"{path} is damaged, or is no safetensors file") from None
     return metadata if isinstance(metadata, dict) else {}
@@ -160,9 +174,7 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def as_float32(
-    path: Path, tensors: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], str]:
+def as_float32(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """The tensors with all floats in single precision, and which types they had before.
 
     Args:

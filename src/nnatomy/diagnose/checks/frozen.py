@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nnatomy.diagnose.case import Case
 from nnatomy.diagnose.finding import Evidence, Finding
-from nnatomy.diagnose.signs import known
+from nnatomy.diagnose.signs import known, setting
 
 NAMED = 3
 """Parameters that are named for a reason; there may be hundreds."""
@@ -89,7 +89,12 @@ def _of_layers(case: Case) -> dict[str, list[str]]:
     ]
     if len(still) == len(case.layers):
         still = []  # the loss has no gradient at all: another illness
-    found: dict[str, list[str]] = {"uncalled": [], "cut": [], "requires_grad": list(frozen)}
+    meant = bool(setting(case, "freeze"))  # the setting says that they are to be
+    found: dict[str, list[str]] = {
+        "uncalled": [],
+        "cut": [],
+        "requires_grad": [] if meant else list(frozen),
+    }
     for i in still:
         name = case.layers[i].name
         if not any(own.rpartition(".")[0] == name for own in frozen):
