@@ -80,7 +80,7 @@ def import_weights(
     tensors, converted = as_float32(source, read_archive(source))
     start = Start(str(source), digest_of(source), tensors, None, converted)
     body = _checked(start, network, dict(settings or {}))
-    about = {"network": network, "source": source.name, "sha256": start.sha256}
+    about: dict[str, Any] = {"network": network, "source": source.name, "sha256": start.sha256}
     data = safetensors.torch.save(
         {name: tensor.contiguous() for name, tensor in body.items()},
         {"format": "pt", "imported": to_json(about).decode()},

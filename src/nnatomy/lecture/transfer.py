@@ -167,7 +167,7 @@ def _figure() -> Figure:
 
     return Figure(
         "O10_transfer",
-        "Layers learned on other digits help most where examples are few",
+        "Layers learned on other digits help where examples are few",
         "An MLP 144-128-64 learned seven digits first, anywhere on a canvas of 12×12; then three "
         f"others. Mean of {_SEEDS} starts with digits of their own, ± one standard error.",
         draw,

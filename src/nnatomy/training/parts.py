@@ -117,7 +117,7 @@ def _scaled(
 
 def _part(network: nn.Module, name: str) -> nn.Module:
     """The module of this name, which must hold weights."""
-    modules = {key: part for key, part in network.named_modules() if key}
+    modules: dict[str, nn.Module] = {key: m for key, m in network.named_modules() if key}
     if name not in modules:
         weighted = [key for key, part in modules.items() if any(True for _ in part.parameters())]
         close = get_close_matches(name, weighted, n=1)
@@ -129,7 +129,7 @@ def _part(network: nn.Module, name: str) -> nn.Module:
 
 
 def _features(network: nn.Module, setting: str) -> nn.Module:
-    features = dict(network.named_children()).get(FEATURES)
+    features: nn.Module | None = dict(network.named_children()).get(FEATURES)
     if features is None or not any(True for _ in features.parameters()):
         raise SettingError(
             f"{setting}: this network has no weights before its head (no part '{FEATURES}'): "
