@@ -15,14 +15,12 @@ from explain.networks import CLASSES, Pooled
 from nnatomy.data.samples import TensorSamples
 from nnatomy.data.scenes import Scenes, scenes
 from nnatomy.explain import Explanation, boxes, cam, occlusion
-from nnatomy.models.resnet import BasicBlock, ResNet
+from nnatomy.models import resnet18
 from nnatomy.training import Settings, fit
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "four convolutions": lambda: Pooled(width=10),
-    "a small residual network": lambda: ResNet(
-        BasicBlock, (1, 1, 1), num_classes=CLASSES, stem="small", width=10
-    ),
+    "a narrow ResNet-18": lambda: resnet18(CLASSES, stem="small", width=8),
 }
 """Networks that are trained and asked."""
 HELD_OUT = 200

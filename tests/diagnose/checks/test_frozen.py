@@ -66,3 +66,11 @@ def test_a_note_comes_last_and_explains_nothing() -> None:
     findings = findings_of(case)
     assert [f.check for f in findings] == ["frozen_parameters", "majority_collapse"]
     assert findings[1].cause == "frozen_parameters"
+
+
+def test_what_a_run_was_told_to_freeze_is_no_illness() -> None:
+    frozen = {"structure": {"frozen": ["in.weight"]}, "rows": WEAK}
+    assert frozen_parameters(spoiled(**frozen, settings={"freeze": ["in"]})) is None
+    other = frozen_parameters(spoiled(**frozen, settings={"freeze": ["mid"]}))
+    assert other is not None
+    assert "in.weight" in other.symptom

@@ -1,17 +1,8 @@
-"""More data from less: images varied anew in every epoch, with their masks and boxes."""
+"""More data from less: images varied anew in every epoch, with their masks and boxes.
 
-from nnatomy.data.augmentation.color import PixelScale
-from nnatomy.data.augmentation.images import augment_boxes, augment_images, augment_masks
-from nnatomy.data.augmentation.samples import AugmentedSamples
-from nnatomy.data.augmentation.settings import PRESETS, Augmentation, augmentation_from
+Names are loaded on first use: settings are checked where torch is not needed.
+"""
 
-__all__ = [
-    "PRESETS",
-    "Augmentation",
-    "AugmentedSamples",
-    "PixelScale",
-    "augment_boxes",
-    "augment_images",
-    "augment_masks",
-    "augmentation_from",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -79,7 +79,10 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _of_layers(case: Case) -> dict[str, list[str]]:
-    """Of a run: the parameters that are frozen, and the layers without any gradient."""
+    """Of a run: the parameters that are frozen, and the layers without any gradient.
+
+    Without those that its setting "freeze" names: they are meant to be.
+    """
     frozen = case.structure.get("frozen")
     if frozen is None:
         return {}
@@ -89,14 +92,13 @@ def _of_layers(case: Case) -> dict[str, list[str]]:
     ]
     if len(still) == len(case.layers):
         still = []  # the loss has no gradient at all: another illness
-    meant = bool(setting(case, "freeze"))  # the setting says that they are to be
-    found: dict[str, list[str]] = {
-        "uncalled": [],
-        "cut": [],
-        "requires_grad": [] if meant else list(frozen),
-    }
+    meant = [f"{part}." for part in setting(case, "freeze") or ()]
+    frozen = [name for name in frozen if not name.startswith(tuple(meant))]
+    found: dict[str, list[str]] = {"uncalled": [], "cut": [], "requires_grad": frozen}
     for i in still:
         name = case.layers[i].name
+        if f"{name}.".startswith(tuple(meant)):
+            continue
         if not any(own.rpartition(".")[0] == name for own in frozen):
             found["cut" if _called(case, i) else "uncalled"].append(name)
     return {reason: names for reason, names in found.items() if names}
