@@ -30,6 +30,7 @@ def record(
         facts |= examine_answers(session.network, session.train, session.valid, session.objective)
     settings = asdict(session.settings) | {
         "batch_size": session.batch_size,
+        "freeze": list(session.settings.freeze),
         "objective": session.objective.name,
         "steps": session.step,
         "steps_per_epoch": math.ceil(len(session.train) / session.batch_size),
