@@ -152,7 +152,7 @@ def print_results(runs: list[dict[str, dict[int, float]]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Transfer to new classes of photographs.")
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also write the scores here")
     given = parser.parse_args()
     keep_freed_memory()
