@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 _VALUES = 1 << 14
@@ -48,32 +50,41 @@ def fed_numbers(rows: Tensor, activation: str, dropout: float = 0.0) -> dict[str
         where there are too few rows to tell; saturated: the share of values where the derivative
         of a sigmoid or tanh is below a twentieth of its largest, of those that dropout let stay.
     """
-    mean, std, low, high = _spread_of(rows)
+    values = rows.cpu().numpy()
+    mean, std, low, high = _spread_of(values)
     dead = 0.0
-    if len(rows) >= _DEAD_ROWS and low <= 0 <= high:
-        dead = (rows == 0).all(0).float().mean().item()
-    kind = activation or guess(low, high, (rows == 0).float().mean().item())
-    values = rows[rows != 0] * (1 - dropout) if dropout else rows
+    if len(values) >= _DEAD_ROWS and low <= 0 <= high:
+        dead = _zeros(np.any(values, 0))
+    kind = activation or guess(low, high, _zeros(values))
+    if dropout:
+        values = values[values != 0] * (1 - dropout)
     numbers = {"mean": mean, "std": std, "low": low, "high": high}
     return numbers | {"dead": dead, "saturated": _saturated(values, kind)}
 
 
-def _spread_of(values: Tensor) -> tuple[float, float, float, float]:
-    """Mean, standard deviation, smallest and largest, in as few passes as can be."""
-    low, high = torch.aminmax(values)
-    if values.numel() < 2:
-        return values.mean().item(), 0.0, low.item(), high.item()
-    std, mean = torch.std_mean(values)
-    return mean.item(), std.item(), low.item(), high.item()
+def _spread_of(values: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """Mean, standard deviation, smallest and largest."""
+    low, high, mean = values.min(), values.max(), values.mean()
+    if values.size < 2:
+        return float(mean), 0.0, float(low), float(high)
+    away = (values - mean).ravel(order="K")
+    std = math.sqrt(away.dot(away) / (values.size - 1))
+    return float(mean), std, float(low), float(high)
 
 
-def _saturated(values: Tensor, kind: str) -> float:
-    if not values.numel():
+def _zeros(values: NDArray[Any]) -> float:
+    """The share of values that are zero."""
+    return 1.0 - np.count_nonzero(values) / values.size if values.size else 0.0
+
+
+def _saturated(values: NDArray[np.float32], kind: str) -> float:
+    if not values.size or kind not in ("sigmoid", "tanh"):
         return 0.0
     if kind == "sigmoid":
         flat = (values < _SIGMOID_FLAT) | (values > 1 - _SIGMOID_FLAT)
-        return flat.float().mean().item()
-    return (values.abs() > _TANH_FLAT).float().mean().item() if kind == "tanh" else 0.0
+    else:
+        flat = np.abs(values) > _TANH_FLAT
+    return np.count_nonzero(flat) / values.size
 
 
 def guess(low: float, high: float, zeros: float) -> str:
@@ -91,11 +102,11 @@ def participation(rows: Tensor) -> float:
     1 where all records lie on a line, the number of units where all directions count alike.
     Source: Gao et al. 2017, A theory of multineuronal dimensionality, eq. 5.
     """
-    rows = rows[:256, :_RANK_UNITS].double()
-    rows = rows - rows.mean(0)
-    covariance = rows.T @ rows
-    total = covariance.square().sum().item()
-    return covariance.trace().item() ** 2 / total if total > 0 else 0.0
+    values = rows[:256, :_RANK_UNITS].cpu().numpy().astype(np.float64)
+    values -= values.mean(0)
+    covariance = values.T @ values
+    total = float(np.square(covariance).sum())
+    return float(covariance.trace()) ** 2 / total if total > 0 else 0.0
 
 
 def output_numbers(outputs: Tensor, targets: Tensor | None) -> dict[str, Any]:
@@ -110,27 +121,34 @@ def output_numbers(outputs: Tensor, targets: Tensor | None) -> dict[str, Any]:
     if outputs.dim() < 2:  # one output a record
         outputs = outputs.reshape(-1, 1)
     flat = outputs.reshape(-1, outputs.shape[-1])
+    values = flat.cpu().numpy()
     numbers: dict[str, Any] = {
         "batch": len(outputs),
-        **dict(zip(("out_mean", "out_std", "out_low", "out_high"), _spread_of(flat), strict=True)),
-        "out_zeros": (flat == 0).float().mean().item(),
-        "out_sum": (flat.sum(1) - 1).abs().max().item(),
+        **dict(
+            zip(("out_mean", "out_std", "out_low", "out_high"), _spread_of(values), strict=True)
+        ),
+        "out_zeros": _zeros(values),
+        "out_sum": float(np.abs(values.sum(1) - 1).max()),
         "share": None,
         "target_share": None,
     }
     if outputs.dim() == 2:
-        answers = flat.argmax(1) if flat.shape[1] > 1 else (flat[:, 0] > 0).long()
-        numbers["share"] = torch.bincount(answers).max().item() / len(answers)
+        answers = values.argmax(1) if values.shape[1] > 1 else values[:, 0] > 0
+        numbers["share"] = _largest_share(answers)
     if targets is not None and len(targets):
         numbers |= target_numbers(targets)
     return numbers
 
 
+def _largest_share(classes: NDArray[Any]) -> float:
+    """Of the class that comes most often."""
+    return float(np.bincount(classes).max() / len(classes))
+
+
 def target_numbers(targets: Tensor) -> dict[str, Any]:
     """The answers that were wanted: see `output_numbers`."""
     if targets.dim() == 1 and not targets.is_floating_point():
-        counts = torch.bincount(targets.clamp(min=0))
-        return {"target_share": counts.max().item() / len(targets)}
+        return {"target_share": _largest_share(targets.cpu().numpy().clip(min=0))}
     values = targets.float()
     std = values.std().item() if values.numel() > 1 else 0.0
     return {"target_mean": values.mean().item(), "target_std": std}
@@ -173,9 +191,8 @@ def agreement(one: Tensor | None, other: Tensor | None) -> dict[str, float | Non
     nothing: dict[str, float | None] = {"cosine": None, "power": None, "noise": None}
     if one is None or other is None or one.shape != other.shape:
         return nothing
-    lengths, power = (one.norm().item(), other.norm().item()), one.dot(other).item()
-    product = lengths[0] * lengths[1]
+    squares, power = (one.dot(one).item(), other.dot(other).item()), one.dot(other).item()
+    product = math.sqrt(squares[0]) * math.sqrt(squares[1])
     if not (product > 0 and math.isfinite(product) and math.isfinite(power)):
         return nothing
-    noise = max(0.0, (lengths[0] ** 2 + lengths[1] ** 2) / 2 - power)
-    return {"cosine": power / product, "power": power, "noise": noise}
+    return {"cosine": power / product, "power": power, "noise": max(0.0, sum(squares) / 2 - power)}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from nnatomy.diagnose.anatomy import describe_layers, weighted_modules
@@ -113,9 +114,10 @@ class Measuring:
             "update": self._updates(),
         }
         row |= agreement(self._gradient, gradient)
-        row |= self._activations(fed)
-        if outputs is not None:
-            row |= output_numbers(outputs, targets)
+        with np.errstate(over="ignore", invalid="ignore"):  # `_bounded` sees to it
+            row |= self._activations(fed)
+            if outputs is not None:
+                row |= output_numbers(outputs, targets)
         if first:  # units that are alike stay so
             row["spread"] = [spread(matrix) for matrix in self._matrices]
         self.listener.stop()
@@ -194,11 +196,10 @@ class Probe(Observer):
 
     def next_look(self, step: int) -> int | None:
         """The next measurement, or the step before it, where it is prepared."""
-        looks = []
-        for _, every in self._watched.values():
-            due = _due(step, every)
-            looks.append(due - 1 if step < due - 1 else due)
-        return min(looks, default=None)
+        if not self._watched:
+            return None
+        due = min([_due(step, every) for _, every in self._watched.values()])
+        return due - 1 if step < due - 1 else due
 
     def on_start(self, session: Session) -> None:
         """Choose the interval; be ready for the first step."""

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nnatomy.errors import DataError, SettingError
+from nnatomy.errors import SettingError
 from nnatomy.training.dense_layers import DenseLayer, dense_layers, takes_rows
+from nnatomy.training.dense_records import Block, numbers
 from nnatomy.training.flat import FlatParameters
 from nnatomy.training.hooks import all_are_watched
 from nnatomy.training.objectives import OBJECTIVES, Objective
@@ -166,7 +167,7 @@ class CompiledSteps:
 
     Attributes:
         generator: What dropout draws from.
-        last: Where the records of the last step began and ended in the batch that was given.
+        last: Where the records of the last step began and ended in their block.
         most: Steps of one call at most.
         uses_blas: Whether some products are large enough to be left to BLAS.
     """
@@ -209,6 +210,7 @@ class CompiledSteps:
             batch_size,
         )
         self.last = (0, 0)
+        self._none: NDArray[Any] = np.empty(0, self.learned.weights.dtype)
         self._online = _is_online(self.plan)
         self.work = self._work(layers)
         self.most = self._most(layers)
@@ -233,30 +235,35 @@ class CompiledSteps:
         values = max(layers[0].linear.in_features, drawn, 1) * self._dtype.itemsize
         return max(1, min(_CALL_WORK // work, _CALL_BYTES // values // self.batch_size))
 
-    def run(self, batch: Batch, rates: NDArray[np.float64], totals: NDArray[np.float64]) -> Done:
+    def block(self, batch: Batch) -> Block:
+        """Records of several steps, in order, made ready.
+
+        Raises:
+            DataError: They do not fit the network.
+        """
+        sizes = int(self.plan.layers[0, 0]), int(self.plan.layers[-1, 1])
+        return Block(batch, sizes, self._dtype, classes=self.plan.loss in _CLASS_LOSSES)
+
+    def run(
+        self,
+        block: Block,
+        span: tuple[int, int],
+        rates: NDArray[np.float64],
+        totals: NDArray[np.float64],
+    ) -> Done:
         """Do one step for each learning rate, through the records and again from their start.
 
         Args:
-            batch: Records of several steps, in order; the last step of a pass may have fewer.
+            block: Holds the records; the last step of a pass may have fewer.
+            span: Of these, from the one to before the other.
             rates: The learning rates.
             totals: Receive the sum of losses times records, and that of the norms.
         """
         from nnatomy.training.dense_kernel import Records, learn
 
-        self._check(batch)
-        count = len(batch.targets)
-        empty = torch.empty(0, dtype=self._dtype)
-        records = Records(
-            *(
-                self._numbers(values)
-                for values in (
-                    batch.inputs.reshape(count, -1),
-                    batch.targets.reshape(count, -1),
-                    empty if batch.weights is None else batch.weights.reshape(count),
-                    self._masks(count, len(rates)) if self._drops else empty,
-                )
-            )
-        )
+        count = span[1] - span[0]
+        masks = numbers(self._masks(count, len(rates)), self._dtype) if self._drops else self._none
+        records = Records(*block.part(*span), masks)
         losses, norms = np.empty(len(rates)), np.empty(len(rates))
         updates = self.rule.slots.get("count")
         before = 0 if updates is None else int(updates)
@@ -280,10 +287,11 @@ class CompiledSteps:
                 self.learned, self.plan, records, self.work, rates, before, losses, norms, totals
             )
         if updates is not None:
-            updates.add_(steps)
+            updates.fill_(before + steps)
         if steps:
             begin = (steps - 1) % math.ceil(count / self.batch_size) * self.batch_size
-            self.last = (begin, min(begin + self.batch_size, count))
+            end = min(begin + self.batch_size, count)
+            self.last = (span[0] + begin, span[0] + end)
         return Done(steps, losses[:steps], norms[:steps], rates[:steps])
 
     def activations(self) -> tuple[list[Tensor], Tensor] | None:
@@ -304,42 +312,6 @@ class CompiledSteps:
         _, outputs, *_, top = self.plan.layers[-1]
         logits = self.work.pre[top * size : (top + outputs) * size].reshape(outputs, size)
         return fed, torch.from_numpy(logits.T)
-
-    def _check(self, batch: Batch) -> None:
-        """Compiled code reads where it is told to: sizes and class numbers must be right.
-
-        Raises:
-            DataError: They do not fit the network.
-        """
-        inputs, outputs = int(self.plan.layers[0, 0]), int(self.plan.layers[-1, 1])
-        count = len(batch.targets)
-        given = {len(batch.inputs), count if batch.weights is None else batch.weights.numel()}
-        if given != {count}:
-            raise DataError(
-                f"a batch has {len(batch.inputs)} records, {count} targets and "
-                f"{count if batch.weights is None else batch.weights.numel()} weights"
-            )
-        width = batch.inputs.numel() // count
-        if width != inputs:
-            raise DataError(f"records have {width} values, the network takes {inputs}")
-        targets = batch.targets
-        if self.plan.loss in _CLASS_LOSSES:
-            low, high = int(targets.min()), int(targets.max())
-            if low < 0 or high >= outputs:
-                wrong = low if low < 0 else high
-                raise DataError(
-                    f"class number {wrong} does not fit {outputs} output units: classes are "
-                    f"numbered from 0 to {outputs - 1}"
-                )
-        elif targets.numel() != outputs * len(targets):
-            raise DataError(
-                f"targets of shape {tuple(targets.shape)} do not fit {outputs} output units: give "
-                "one value for each"
-            )
-
-    def _numbers(self, values: Tensor) -> NDArray[Any]:
-        numbers: NDArray[Any] = values.to(self._dtype).contiguous().numpy()
-        return numbers
 
     def _masks(self, count: int, steps: int) -> Tensor:
         """What nn.Dropout would draw in the same steps, in its order."""

@@ -15,6 +15,7 @@ from nnatomy.errors import DataError, NonFiniteError, SettingError
 from nnatomy.training.batch_size import batch_size_for
 from nnatomy.training.best_weights import BestWeights
 from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
+from nnatomy.training.dense_records import Block
 from nnatomy.training.devices import mixed_precision, pick_device, threads_for
 from nnatomy.training.flat import FlatBuffers, FlatParameters
 from nnatomy.training.history import History
@@ -157,21 +158,22 @@ class Session:
                 yield
             return
         for batch in self.batches(self._steps.most):
-            begin, count = 0, len(batch.targets)
-            while begin < count:
-                size = count if (most := limit()) is None else most * self.batch_size
-                self._learn_compiled(self._steps, batch.part(begin, min(begin + size, count)))
+            block, begin = self._steps.block(batch), 0
+            while begin < len(block):
+                size = len(block) if (most := limit()) is None else most * self.batch_size
+                self._learn_compiled(self._steps, block, (begin, min(begin + size, len(block))))
                 begin += size
                 yield
 
-    def _learn_compiled(self, steps: CompiledSteps, batch: Batch) -> None:
+    def _learn_compiled(self, steps: CompiledSteps, block: Block, span: tuple[int, int]) -> None:
         """As many steps as there are batches in these records."""
-        wanted = math.ceil(len(batch.targets) / self.batch_size)
-        done = self._compute(steps, batch, wanted)
-        learned = min(done.steps * self.batch_size, len(batch.targets))
+        begin, end = span
+        wanted = math.ceil((end - begin) / self.batch_size)
+        done = self._compute(steps, block, span, wanted)
+        learned = min(done.steps * self.batch_size, end - begin)
         self.consumed += learned
         if done.steps < wanted:
-            self._refuse(batch.part(learned, learned + self.batch_size))
+            self._refuse(block.batch.part(begin + learned, begin + learned + self.batch_size))
 
     def batches(self, steps: int = 1) -> Iterator[Batch]:
         """The records of the rest of the current epoch, in its order, for so many steps each."""
@@ -187,15 +189,17 @@ class Session:
         order = permutation(count, *when) if self.settings.shuffle else torch.arange(count)
         return train.batches(order[self.consumed :], size)
 
-    def _compute(self, steps: CompiledSteps, batch: Batch, wanted: int) -> Done:
+    def _compute(
+        self, steps: CompiledSteps, block: Block, span: tuple[int, int], wanted: int
+    ) -> Done:
         totals = np.array([self._loss_sum.item(), self._norm_sum])
         rates = np.full(wanted, self.settings.lr)
         if self.settings.schedule != "constant":
             rates = np.array([self.rate(self.step + k) for k in range(wanted)])
-        done = steps.run(batch, rates, totals)
+        done = steps.run(block, span, rates, totals)
         if done.steps:
             self.loss, self.norm = float(done.losses[-1]), float(done.norms[-1])
-            self.batch = batch.part(*steps.last)
+            self.batch = block.batch.part(*steps.last)
         self._loss_sum.fill_(totals[0])
         self._norm_sum = float(totals[1])
         self.step += done.steps
@@ -222,7 +226,8 @@ class Session:
         (batch,) = self.batches()
         steps, before = cast(CompiledSteps, self._steps), self.step
         wanted = min(steps.most, self.settings.epochs - self.epoch, limit or steps.most)
-        done = self._compute(steps, batch, wanted)
+        block = steps.block(batch)
+        done = self._compute(steps, block, (0, len(block)), wanted)
         records, begin = len(batch.targets), self.seconds
         share = (self.tick() - begin) / wanted
         losses = done.losses * records / records  # as in close_epoch
