@@ -4,7 +4,7 @@ Networks of 6 n + 2 layers, 8, 16 and 32 maps wide (He et al. 2016, 4.2), with a
 shortcuts, on a folder of class folders; and DenseNets of three blocks. All learn by momentum at
 the same one-cycle schedule.
 
-Run: python -m bench.depth FOLDER [epochs] [starts]
+Run: python -m bench.depth FOLDER [epochs] [starts] [processes]
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import nn
 
+from bench.processes import side_by_side
 from nnatomy.data.images import ImageSettings, prepare_images
+from nnatomy.data.prepared import Prepared
 from nnatomy.data.split import SplitPlan
 from nnatomy.models.densenet import DenseNet
 from nnatomy.models.resnet import BasicBlock, ResNet
@@ -55,36 +57,44 @@ def main() -> None:
     folder = sys.argv[1]
     epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     starts = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    processes = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     plan = SplitPlan(valid=0.0, test=0.2)  # nothing is chosen by the images held out
     prepared = prepare_images(folder, plan=plan, settings=ImageSettings(size=SIDE))
     classes = int(prepared.train.targets.max()) + 1
     print(f"{len(prepared.train)} images to learn from, {len(prepared.test)} held out")
     print(f"  {'':28} {'parameters':>10} {'loss':>18} {'accuracy':>20} {'seconds':>8}")
-    for name, build in networks(classes).items():
-        losses, scores, began = [], [], time.perf_counter()
-        for seed in range(starts):
-            torch.manual_seed(seed)
-            network = build()
-            settings = Settings(
-                epochs=epochs,
-                batch_size=64,
-                optimizer="momentum",
-                lr=0.1,
-                schedule="one_cycle",
-                seed=seed,
-            )
-            history = fit(network, prepared.train, prepared.test, settings=settings).history
-            losses.append(history[-1]["loss"])
-            scores.append(history[-1]["valid_score"])
-        seconds = (time.perf_counter() - began) / starts
+    made = networks(classes)
+    asked = [(build, seed) for build in made.values() for seed in range(starts)]
+    results = side_by_side(partial(learned, prepared, epochs), asked, processes)
+    for name, build in made.items():
+        losses, scores, seconds = zip(*(next(results) for _ in range(starts)), strict=True)
         print(
-            f"  {name:28} {count_parameters(network):10,} {_spread(losses):>18} "
-            f"{_spread(scores):>20} {seconds:8.0f}",
+            f"  {name:28} {count_parameters(build()):10,} {_spread(losses):>18} "
+            f"{_spread(scores):>20} {statistics.mean(seconds):8.0f}",
             flush=True,
         )
 
 
-def _spread(values: list[float]) -> str:
+def learned(
+    prepared: Prepared, epochs: int, asked: tuple[Callable[[], nn.Module], int]
+) -> tuple[float, float, float]:
+    """Last training loss, accuracy on the images held out, and seconds."""
+    build, seed = asked
+    began = time.perf_counter()
+    torch.manual_seed(seed)
+    settings = Settings(
+        epochs=epochs,
+        batch_size=64,
+        optimizer="momentum",
+        lr=0.1,
+        schedule="one_cycle",
+        seed=seed,
+    )
+    last = fit(build(), prepared.train, prepared.test, settings=settings).history[-1]
+    return last["loss"], last["valid_score"], time.perf_counter() - began
+
+
+def _spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.3f} ({min(values):.3f}–{max(values):.3f})"
 
 

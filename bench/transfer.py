@@ -15,6 +15,7 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
+from bench.processes import side_by_side
 from nnatomy.data.samples import TensorSamples
 from nnatomy.models.resnet import BasicBlock, ResNet
 from nnatomy.training import Settings, fit
@@ -153,12 +155,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Transfer to new classes of photographs.")
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=1, help="seeds at the same time")
     parser.add_argument("--json", type=Path, help="also write the scores here")
     given = parser.parse_args()
     keep_freed_memory()
     began = time.perf_counter()
     photographs = read(given.data)
-    runs = [transfer(photographs, seed) for seed in range(given.seeds)]
+    runs = [*side_by_side(partial(transfer, photographs), range(given.seeds), given.processes)]
     print_results(runs)
     print(f"{time.perf_counter() - began:.0f} s")
     if given.json:
