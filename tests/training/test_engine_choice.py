@@ -247,3 +247,32 @@ def test_a_refused_session_gives_the_network_its_own_parameters_back() -> None:
         assert all(p.grad is None for p in net.parameters())
         places = {p.untyped_storage().data_ptr() for p in net.parameters()}
         assert len(places) == len(list(net.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("net", "changes", "wanted"),
+    [
+        (network, {"device": "auto"}, "cpu"),
+        (network, {"device": "auto", "engine": "compiled"}, "cpu"),
+        (network, {"device": "auto", "engine": "autograd"}, "auto"),
+        (network, {"device": "auto", "precision": "bfloat16"}, "auto"),
+        (lambda: nn.Sequential(network(), nn.BatchNorm1d(3)), {"device": "auto"}, "auto"),
+        (network, {"device": "cuda"}, "cuda"),
+    ],
+)
+def test_where_there_is_a_gpu_small_dense_networks_stay_on_the_cpu(
+    net: Callable[[], nn.Module],
+    changes: dict[str, Any],
+    wanted: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def picked(name: str) -> torch.device:
+        asked.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr("nnatomy.training.session.pick_device", picked)
+    session = fit(net(), data(), settings=replace(BASE, **changes))
+    assert asked == [wanted]
+    assert (wanted == "cpu") <= (session.engine == "compiled")

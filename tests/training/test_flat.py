@@ -148,3 +148,29 @@ def test_mixed_types() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
     with pytest.raises(SettingError, match="one type"):
         FlatParameters(net)
+
+
+def test_parameters_may_begin_at_round_addresses() -> None:
+    """As on a GPU: gaps stay 0, the gradient and the penalty are those without gaps."""
+    images = torch.randn(4, 2, 8, 8)
+    dense, spaced = network(), network()
+    packed, aligned = FlatParameters(dense), FlatParameters(spaced, aligned=64)
+    assert all(start % 64 == 0 for start in aligned.starts)
+    assert aligned.penalized % 64 == 0
+    for net, flat in ((dense, packed), (spaced, aligned)):
+        net(images).square().sum().backward()
+        flat.penalize(0.1, 0.2, 4)
+        flat.weights.sub_(flat.gradient, alpha=0.1)
+    torch.testing.assert_close(aligned.packed(aligned.gradient), packed.gradient)
+    torch.testing.assert_close(aligned.packed(aligned.weights), packed.weights)
+    for vector in (aligned.weights, aligned.gradient):
+        assert torch.equal(aligned.spread(aligned.packed(vector)), vector)
+    kinds = aligned.filled(lambda p: float(p.dim()))
+    assert torch.equal(aligned.packed(kinds), packed.filled(lambda p: float(p.dim())))
+    assert set(kinds.tolist()) == {0.0, 1.0, 2.0, 4.0}
+
+
+def test_a_vector_of_other_parameters_is_refused() -> None:
+    flat = FlatParameters(network(), aligned=64)
+    with pytest.raises(RuntimeError, match="split"):
+        flat.spread(torch.zeros(7))

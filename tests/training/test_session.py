@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from nnatomy.errors import RunError
 from nnatomy.models.mlp import MLP
 from nnatomy.training import inference
 from nnatomy.training.fit import fit
+from nnatomy.training.flat import FlatParameters
 from nnatomy.training.observers import Observer
 from nnatomy.training.session import Session
 from nnatomy.training.settings import Settings
@@ -306,3 +308,21 @@ def test_a_state_of_another_run_is_refused(
     with pytest.raises(RunError, match=message) as caught:
         fit(net, train, VALID, settings=settings, state=states[13])
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_goes_on_where_parameters_lie_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU they begin at round addresses; what is captured there is as on the CPU."""
+    settings = replace(BASE, epochs=3)
+    whole, _ = whole_run(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "nnatomy.training.session.FlatParameters", partial(FlatParameters, aligned=64)
+        )
+        aligned, states = whole_run(settings)
+        middle = states[len(states) // 2]
+    resumed = outcome(fit(network(1), TRAIN, VALID, settings=settings, state=middle))
+    for other in (aligned, resumed):
+        for name, values in whole[0].items():
+            torch.testing.assert_close(other[0][name], values, rtol=1e-4, atol=1e-5)
+    sizes = {k: len(v) for k, v in middle.tensors.items() if k in ("slot.mean", "epoch_start")}
+    assert set(sizes.values()) == {sum(p.numel() for p in network().parameters())}

@@ -75,9 +75,10 @@ def compiled_steps(
     """
     if settings.engine not in ("auto", "compiled"):
         return None
-    reason = _obstacle(network, flat, objective, settings) or _odd(
-        example, network, flat, objective
-    )
+    reason = _obstacle(network, flat.weights.dtype, objective, settings)
+    if flat.weights.device.type != "cpu":
+        reason = f"it computes on the CPU, not on {flat.weights.device}"
+    reason = reason or _odd(example, network, flat, objective)
     if reason and settings.engine == "compiled":
         raise SettingError(f"engine 'compiled' cannot train this network: {reason}")
     if reason or (settings.engine == "auto" and not _pays(network, batch_size)):
@@ -85,13 +86,25 @@ def compiled_steps(
     return CompiledSteps(network, flat, rule, objective, settings, batch_size)
 
 
+def suits_compiled_steps(
+    network: nn.Module, objective: Objective, settings: Settings, batch_size: int
+) -> bool:
+    """Whether a network would be trained in compiled steps if it were on the CPU.
+
+    Small dense networks learn faster so than on a GPU, which spends its time on being called.
+    """
+    dtype = next((p.dtype for p in network.parameters()), torch.float32)
+    if settings.engine == "compiled":
+        return True
+    wanted = settings.engine == "auto" and _pays(network, batch_size)
+    return wanted and not _obstacle(network, dtype, objective, settings)
+
+
 def _obstacle(
-    network: nn.Module, flat: FlatParameters, objective: Objective, settings: Settings
+    network: nn.Module, dtype: torch.dtype, objective: Objective, settings: Settings
 ) -> str:
     """Why the compiled steps cannot train a network; empty when they can."""
-    if flat.weights.device.type != "cpu":
-        return f"it computes on the CPU, not on {flat.weights.device}"
-    if settings.precision == "bfloat16" or flat.weights.dtype not in _PRECISIONS:
+    if settings.precision == "bfloat16" or dtype not in _PRECISIONS:
         return "it computes in single or double precision"
     if objective is not OBJECTIVES.get(objective.name) or objective.name not in _LOSSES:
         return f"it has no formula of the objective '{objective.name}'"
@@ -335,11 +348,7 @@ def _is_online(plan: Plan) -> bool:
 
 def _table(layers: list[DenseLayer], flat: FlatParameters) -> NDArray[np.int64]:
     """The table of layers that nnatomy.training.dense_kernel describes."""
-    starts: dict[Tensor, int] = {}
-    start = 0
-    for parameter in flat.parameters:
-        starts[parameter] = start
-        start += parameter.numel()
+    starts: dict[Tensor, int] = dict(zip(flat.parameters, flat.starts, strict=True))
     rows, below = [], 0
     for layer in layers:
         linear = layer.linear

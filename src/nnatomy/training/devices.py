@@ -102,6 +102,18 @@ def blas_threads(count: int) -> AbstractContextManager[object]:
 
 
 @contextmanager
+def repeatable() -> Iterator[None]:
+    """Let a GPU convolve by algorithms that give the same bits again inside the block."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw from generators seeded anew inside the block; the caller's are untouched."""
     devices = range(torch.cuda.device_count())

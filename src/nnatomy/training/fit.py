@@ -9,7 +9,7 @@ from functools import partial
 from torch import nn
 
 from nnatomy.errors import SettingError
-from nnatomy.training.devices import blas_threads, seeded, thread_count
+from nnatomy.training.devices import blas_threads, repeatable, seeded, thread_count
 from nnatomy.training.objectives import Objective, objective_named
 from nnatomy.training.observers import Observer, watches
 from nnatomy.training.session import Session
@@ -77,7 +77,7 @@ def fit(
             "engine 'stacked' trains several networks at once: use auto, or fit_many"
         )
     objective = objective_named(objective) if isinstance(objective, str) else objective
-    with seeded(settings.seed):
+    with seeded(settings.seed), repeatable():
         session = Session(network, train, valid, objective, settings)
         try:
             if state is not None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 
 from nnatomy.errors import SettingError
+
+_ALIGNED = 64
+"""Values. On a GPU every parameter begins at a multiple of 256 bytes, as if it were allocated by
+itself: convolution kernels read 16 bytes at once and fail at other addresses."""
 
 
 class FlatParameters:
@@ -17,19 +23,22 @@ class FlatParameters:
     each parameter, which is most of the time of a step for small networks. The network's own
     parameters become views of the vector; `release` makes them independent again.
 
-    Weight matrices and filters come first, so that a penalty on them is one slice.
+    Weight matrices and filters come first, so that a penalty on them is one slice. On the CPU they
+    lie side by side; on a GPU there are gaps between them, where everything stays 0.
 
     Args:
         network: Its trainable parameters are moved in place.
+        aligned: Each begins at a multiple of so many values; None leaves it to the device.
 
     Attributes:
+        starts: Where each parameter begins.
         resting: Weights (as a mask) that rest for a while and get no penalty; None where all learn.
 
     Raises:
         SettingError: Parameters differ in type or device, or none can be trained.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, aligned: int | None = None) -> None:
         trainable = [p for p in network.parameters() if p.requires_grad]
         if not trainable:
             raise SettingError("the network has no trainable parameters: unfreeze some")
@@ -37,19 +46,17 @@ class FlatParameters:
             raise SettingError("all trainable parameters must have one type and one device")
         # Stable sort: matrices and filters, then vectors.
         self.parameters = sorted(trainable, key=lambda p: p.dim() < 2)
-        total = sum(p.numel() for p in trainable)
         like = trainable[0].detach()
-        self.weights = like.new_empty(total)
+        *self.starts, total = _places(self.parameters, aligned)
+        self.weights = like.new_zeros(total)
         self.gradient = like.new_zeros(total)
-        self.penalized = sum(p.numel() for p in trainable if p.dim() >= 2)
+        self.penalized = [*self.starts, total][sum(p.dim() >= 2 for p in trainable)]
         self.resting: Tensor | None = None
-        start = 0
-        for parameter in self.parameters:
+        for start, parameter in zip(self.starts, self.parameters, strict=True):
             values = self._view(self.weights, start, parameter)
             values.copy_(parameter.detach())
             parameter.data = values
             parameter.grad = self._view(self.gradient, start, parameter)
-            start += parameter.numel()
 
     @staticmethod
     def _view(vector: Tensor, start: int, parameter: Tensor) -> Tensor:
@@ -77,7 +84,27 @@ class FlatParameters:
 
         Shape: (P,).
         """
-        return torch.cat([self.weights.new_full((p.numel(),), value(p)) for p in self.parameters])
+        vector = torch.zeros_like(self.weights)
+        for start, parameter in zip(self.starts, self.parameters, strict=True):
+            vector[start : start + parameter.numel()] = value(parameter)
+        return vector
+
+    def packed(self, vector: Tensor) -> Tensor:
+        """A vector like the weights without its gaps, which is the same on every device."""
+        ends = zip(self.starts, self.parameters, strict=True)
+        return torch.cat([vector[start : start + p.numel()] for start, p in ends])
+
+    def spread(self, packed: Tensor) -> Tensor:
+        """The vector that `packed` was made from, gaps 0, where the weights are.
+
+        Raises:
+            RuntimeError: It is of other parameters.
+        """
+        parts = torch.split(packed, [p.numel() for p in self.parameters])
+        vector = torch.zeros_like(self.weights, dtype=packed.dtype)
+        for start, part in zip(self.starts, parts, strict=True):
+            vector[start : start + len(part)] = part.to(vector.device)
+        return vector
 
     def release(self) -> None:
         """Give the network parameters of its own again, without gradients."""
@@ -85,6 +112,13 @@ class FlatParameters:
             for parameter in self.parameters:
                 parameter.data = parameter.detach().clone()
                 parameter.grad = None
+
+
+def _places(tensors: Sequence[Tensor], aligned: int | None = None) -> Iterator[int]:
+    """Where each begins in one vector, and the length of that."""
+    if aligned is None:
+        aligned = 1 if all(t.device.type == "cpu" for t in tensors) else _ALIGNED
+    return accumulate((math.ceil(t.numel() / aligned) * aligned for t in tensors), initial=0)
 
 
 class FlatBuffers:
@@ -110,11 +144,11 @@ class FlatBuffers:
 
     def _join(self, dtype: torch.dtype) -> Tensor:
         members = [entry for entry in self._owned if entry[2].dtype == dtype]
-        vector = torch.cat([buffer.reshape(-1) for _, _, buffer in members])
-        start = 0
-        for module, name, buffer in members:
-            setattr(module, name, vector[start : start + buffer.numel()].view(buffer.shape))
-            start += buffer.numel()
+        *starts, total = _places([buffer for _, _, buffer in members])
+        vector = members[0][2].new_zeros(total)
+        for start, (module, name, buffer) in zip(starts, members, strict=True):
+            values = vector[start : start + buffer.numel()].view(buffer.shape)
+            setattr(module, name, values.copy_(buffer))
         return vector
 
     def keep(self) -> None:

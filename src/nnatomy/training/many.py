@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from nnatomy.errors import NonFiniteError, SettingError
-from nnatomy.training.devices import blas_threads, processors, seeded, thread_count
+from nnatomy.training.devices import blas_threads, processors, repeatable, seeded, thread_count
 from nnatomy.training.fit import lasting, run
 from nnatomy.training.objectives import Objective, objective_named
 from nnatomy.training.observers import Observer, watches
@@ -64,7 +64,7 @@ def fit_many(
         raise SettingError("two networks are the same or share a layer: each is trained in place")
     objective = objective_named(objective) if isinstance(objective, str) else objective
     stop, sessions = lasting(stop), list[Session]()
-    with seeded(settings[0].seed if settings else 0):
+    with seeded(settings[0].seed if settings else 0), repeatable():
         try:
             for network, own in zip(networks, settings, strict=True):
                 sessions.append(Session(network, train, valid, objective, own))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nnatomy.errors import DataError, NonFiniteError, SettingError
 from nnatomy.training.batch_size import batch_size_for
 from nnatomy.training.best_weights import BestWeights
-from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps
+from nnatomy.training.compiled import CompiledSteps, Done, compiled_steps, suits_compiled_steps
 from nnatomy.training.dense_records import Block
 from nnatomy.training.devices import mixed_precision, pick_device, threads_for
 from nnatomy.training.flat import FlatBuffers, FlatParameters
@@ -74,7 +74,11 @@ class Session:
     ) -> None:
         if len(train) == 0:
             raise DataError("there are no training records")
-        self.device = pick_device(settings.device)
+        self.batch_size = batch_size_for(
+            network, train.input_shape, len(train), settings.batch_size
+        )
+        stays = suits_compiled_steps(network, objective, settings, self.batch_size)
+        self.device = pick_device("cpu" if stays and settings.device == "auto" else settings.device)
         self.channels_last = suits_channels_last(network)
         network.to(self.device)
         if self.channels_last:
@@ -82,9 +86,6 @@ class Session:
         self.network, self.train = network, train
         self.objective, self.settings = objective, settings
         self.valid = valid if valid is not None and len(valid) else None
-        self.batch_size = batch_size_for(
-            network, train.input_shape, len(train), settings.batch_size
-        )
         self.threads = settings.threads or threads_for(network, train.input_shape, self.batch_size)
         self._must_place = self.channels_last or self.device.type != "cpu"
         self.precision = mixed_precision(self.device, settings.precision)

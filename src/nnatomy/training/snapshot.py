@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 def snapshot(session: Session) -> State:
     """A copy of the state after the last step."""
     tensors = {f"network.{k}": v for k, v in session.last_weights().items()}
-    tensors |= {f"slot.{k}": v for k, v in session.rule.slots.items()}
-    tensors |= {f"noted.{k}": v for k, v in session.noted.items()}
+    like_weights = {f"slot.{k}": v for k, v in session.rule.slots.items()}
+    like_weights |= {f"noted.{k}": v for k, v in session.noted.items()}
+    if session._epoch_start is not None:
+        like_weights["epoch_start"] = session._epoch_start
+    tensors |= {k: session.flat.packed(v) if v.dim() else v for k, v in like_weights.items()}
     tensors |= {f"best.{k}": v for k, v in session._weights.best.items()}
     tensors |= session._generators or generator_states(session.device, session._own_generator)
     tensors["loss_sum"] = session._loss_sum
-    if session._epoch_start is not None:
-        tensors["epoch_start"] = session._epoch_start
     session.tick()
     values = {
         "step": session.step,
@@ -54,16 +55,17 @@ def go_on(session: Session, state: State) -> None:
     try:
         session.network.load_state_dict(state.part("network."))
         for name, slot in session.rule.slots.items():
-            slot.copy_(tensors[f"slot.{name}"])
+            saved = tensors[f"slot.{name}"]
+            slot.copy_(session.flat.spread(saved) if saved.dim() else saved)
     except (KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"the saved state is of another network or optimizer: {reason}") from None
     best = state.part("best.")
     session._weights.best = {k: v.to(session.device, copy=True) for k, v in best.items()}
-    session.noted = {k: v.to(session.device) for k, v in state.part("noted.").items()}
+    session.noted = {k: session.flat.spread(v) for k, v in state.part("noted.").items()}
     session._loss_sum.copy_(tensors["loss_sum"])
     if "epoch_start" in tensors:
-        session._epoch_start = tensors["epoch_start"].to(session.device)
+        session._epoch_start = session.flat.spread(tensors["epoch_start"])
     restore_generators(tensors, session.device, session._own_generator)
     session.step, session.epoch = values["step"], values["epoch"]
     session.consumed, session._norm_sum = values["consumed"], values["norm_sum"]
