@@ -27,7 +27,8 @@ from nnatomy.training.atomic import to_json
 from nnatomy.training.optimizers import OPTIMIZERS
 from nnatomy.training.schedules import SCHEDULES
 from nnatomy.training.settings import Settings, setting_names, settings_from
-from nnatomy.training.weight_source import Start, settings_of
+from nnatomy.training.starting import require_start, settings_like
+from nnatomy.training.weight_source import Start
 
 GENERAL_DEFAULTS: dict[str, Any] = {"epochs": 200, "patience": 15}
 """Training settings that a job has unless the user or the network's entry has others."""
@@ -115,12 +116,7 @@ class TrainConfig:
             raise SettingError(
                 "heal tries remedies on networks that start anew: leave out --heal or --from"
             )
-        for name in ("freeze", "warm_up", "earlier_rate"):
-            if name in self.settings and self.start is None:
-                raise SettingError(
-                    f"{name} is for a network that starts from trained weights: name them with "
-                    "--from (start= in Python)"
-                )
+        require_start(self.settings, self.start)
 
     def _check_names(self) -> None:
         names = set(setting_names())
@@ -262,10 +258,7 @@ def resolve(
         raise SettingError(f"network '{name}' cannot learn {task}: use mlp")
     training_names = set(setting_names())
     network_part = {k: v for k, v in config.settings.items() if k not in training_names}
-    chosen = {**network_settings(name), **checked_settings(name, network_part)}
-    if start is not None and name == earlier:
-        chosen = {**network_settings(name), **settings_of(start), **network_part}
-        chosen |= checked_settings(name, chosen)
+    chosen = settings_like(name, network_part, start)
     training = settings_from(
         {**GENERAL_DEFAULTS, **entry.defaults, **config.training_settings(), "seed": config.seed}
     )

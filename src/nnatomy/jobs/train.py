@@ -35,7 +35,7 @@ from nnatomy.jobs.data_lines import Say, say_data, silent
 from nnatomy.jobs.diagnosis import diagnosis_of, write_diagnosis
 from nnatomy.jobs.interruption import leave_at_signal
 from nnatomy.jobs.run import Run
-from nnatomy.jobs.transfer import begin, images_like, inputs_like, start_of
+from nnatomy.jobs.transfer import begin, inputs_like
 from nnatomy.jobs.weighting import weighted
 from nnatomy.models.catalog import build_network
 from nnatomy.training.atomic import discard, write_json
@@ -48,6 +48,7 @@ from nnatomy.training.observers import Observer
 from nnatomy.training.run_folder import RunFolder
 from nnatomy.training.session import Session
 from nnatomy.training.signals import StopRequest, catch_signals
+from nnatomy.training.starting import images_like, start_for
 from nnatomy.training.weight_source import Start
 
 _CHECKPOINT_SECONDS = 30.0
@@ -166,7 +167,7 @@ def run_training(
         for change in folder.environment_changes:
             say(f"the machine is not as it was when the run began: {change}")
         with leave_at_signal("before training; nothing is lost"):
-            start = start_of(config)
+            start = start_for(config.start, config.network)
             prepared = _prepare(config, folder, start, say)
             plan = resolve(config, prepared.input_shape, prepared.task.kind, start)
             network = _build(plan, prepared, config)
@@ -251,7 +252,7 @@ def _empty(folder: RunFolder) -> None:
 
 def _try_out(config: TrainConfig) -> None:
     """Raise what is wrong with the job, before an earlier run makes place for it."""
-    start = start_of(config)
+    start = start_for(config.start, config.network)
     prepared = _read(config, None, start)
     plan = resolve(config, prepared.input_shape, prepared.task.kind, start)
     train, _ = weighted(prepared, config.class_weight)
