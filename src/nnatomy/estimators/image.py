@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from nnatomy.data.augmentation import (
     Augmentation,
@@ -23,6 +25,7 @@ from nnatomy.data.augmentation import (
 )
 from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_files import ImageFiles, scan_images
+from nnatomy.data.images import ImageSettings
 from nnatomy.data.prepared import Encoded
 from nnatomy.errors import DataError, SettingError, nearest
 from nnatomy.estimators.base import EpochLines, NetworkEstimator, draw_seed, require
@@ -37,6 +40,16 @@ from nnatomy.training.fit import fit
 from nnatomy.training.inference import outputs_of
 from nnatomy.training.objectives import objective_named
 from nnatomy.training.settings import Settings, settings_from
+from nnatomy.training.starting import (
+    PART_SETTINGS,
+    begin,
+    images_like,
+    pixels_like,
+    require_start,
+    settings_like,
+    start_for,
+)
+from nnatomy.training.weight_source import Start
 
 _VALUES = 3_000_000
 """Input values of a batch that is explained."""
@@ -55,8 +68,10 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     "test" is never learned from.
 
     Args:
-        network: Name of a network of nnatomy.models.CATALOG.
-        network_settings: Its settings by name, e.g. {"channels": (16, 32)}.
+        network: Name of a network of nnatomy.models.CATALOG. "auto": that of `start`, or else
+            "lenet".
+        network_settings: Its settings by name, e.g. {"channels": (16, 32)}; those not given are
+            those of `start` where it is of this network.
         epochs: Passes over the images at most. Here and below "auto" is what the catalog
             recommends for the network, or else the default of nnatomy.training.Settings.
         batch_size: Images a step, or "auto".
@@ -66,8 +81,16 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         alpha: α of the penalty α/(2m) Σ w² on the weights, m images a step.
         training_settings: Further settings of nnatomy.training.Settings by name, e.g.
             {"momentum": 0.95, "l1": 0.1, "clip_norm": 1.0, "error_rate": 0.01}.
-        image_size: Side, or height and width, in pixels. None: that of the training images where
-            it is the same for all and at most 224, else a square of their median shorter side.
+        start: Weights to start from: path of a run folder, of a model file, or of a safetensors
+            file in torchvision's format. Images are then coded as they were for these weights, and
+            the last layer of the head is new unless it told the same labels apart.
+        freeze: Parts of the network that stay as they are, e.g. "features" or a list of names;
+            this and the next two are for a network with a start, see `Settings`.
+        warm_up: Epochs in which only the head is trained, before the rest joins in.
+        earlier_rate: The learning rate of each part as a share of the next part's.
+        image_size: Side, or height and width, in pixels. None: that of `start` where it says, or of
+            the training images where it is the same for all and at most 224, else a square of their
+            median shorter side.
         augment: How training images are varied in every epoch: None, a preset such as "standard"
             or "characters", settings such as "flip=0.5,rotate=15", or an Augmentation. Images
             that are held out or classified stay as they are.
@@ -83,6 +106,9 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     Attributes:
         classes_: (K,) labels in the order of the outputs; names of folders are text.
         network_: The trained module; takes (B, C, H, W) normalized images.
+        network_name_: Its name in the catalog.
+        transfer_: What was taken over from `start`, as in the transfer.json of a run; None where
+            there is none.
         codec_: How images become inputs of the network.
         history_: One row (a dict) an epoch.
 
@@ -96,10 +122,12 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
     codec_: ImageCodec
+    network_name_: str
+    transfer_: dict[str, Any] | None
 
     def __init__(
         self,
-        network: str = "lenet",
+        network: str = "auto",
         network_settings: Mapping[str, Any] | None = None,
         *,
         epochs: int | str = "auto",
@@ -109,6 +137,10 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         optimizer: str = "auto",
         alpha: float = 0.0,
         training_settings: Mapping[str, Any] | None = None,
+        start: str | Path | None = None,
+        freeze: str | Sequence[str] = (),
+        warm_up: int = 0,
+        earlier_rate: float = 1.0,
         image_size: int | tuple[int, int] | None = None,
         augment: Augmentation | str | Mapping[str, Any] | None = None,
         early_stopping: bool = False,
@@ -128,6 +160,10 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.optimizer = optimizer
         self.alpha = alpha
         self.training_settings = training_settings
+        self.start = start
+        self.freeze = freeze
+        self.warm_up = warm_up
+        self.earlier_rate = earlier_rate
         self.image_size = image_size
         self.augment = augment
         self.early_stopping = early_stopping
@@ -147,25 +183,33 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
         Raises:
             DataError: An image cannot be used, or images and labels do not match.
-            SettingError: A parameter or a setting of the network is unknown or unusable.
+            SettingError: A parameter or a setting of the network is unknown or unusable, or the
+                weights of `start` do not fit the network.
+            IntegrityError: The file of these weights is damaged.
         """
         share = self.validation_fraction
         require("validation_fraction", share, 0 < share < 1, "between 0 and 1")
         random = check_random_state(self.random_state)
         weight_seed, seed = (draw_seed(random) for _ in range(2))
-        settings, augmentation = self._settings(seed), augmentation_from(self.augment)
+        start = self._start()
+        name = self._name(start)
+        settings, augmentation = self._settings(name, seed), augmentation_from(self.augment)
         pictures = read_pictures(X, y)
         classes = distinct_classes(pictures.labels)
         train, valid = np.arange(len(pictures.labels)), np.arange(0)
         if self.early_stopping:
             train, valid = hold_out(pictures.labels, share, random, stratify=True)
         codec, train_samples, valid_samples = encode_pictures(
-            pictures, train, valid, self.image_size
+            pictures,
+            train,
+            valid,
+            images_like(ImageSettings(size=self.image_size), start),
+            pixels_like(start, name),
         )
+        own = settings_like(name, self.network_settings or {}, start)
         with seeded(weight_seed):
-            network = build_network(
-                self.network, train_samples.input_shape, len(classes), self.network_settings or {}
-            )
+            network = build_network(name, train_samples.input_shape, len(classes), own)
+        transfer = None if start is None else self._begin(start, network, name, codec)
         if augmentation.changes:
             scale = PixelScale.of(codec.normalizer, floats=codec.floats)
             train_samples = AugmentedSamples(train_samples, augmentation, scale)
@@ -173,22 +217,40 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             network,
             train_samples,
             valid_samples,
-            objective=self._objective(),
+            objective=entry_of(name).objectives["classification"],
             settings=settings,
             observers=[EpochLines()] if self.verbose else [],
         )
         self.classes_, self.codec_, self.network_ = classes, codec, network
+        self.network_name_, self.transfer_ = name, transfer
         self.history_ = list(session.history)
         return self
 
-    def _objective(self) -> str:
-        return entry_of(self.network).objectives["classification"]
+    def _start(self) -> Start | None:
+        """The weights to start from, read."""
+        if self.start is not None:
+            path = isinstance(self.start, str | Path)
+            require("start", self.start, path, "the path of a run folder or of a file of weights")
+        return start_for(self.start, None if self.network == "auto" else self.network)
 
-    def _settings(self, seed: int) -> Settings:
+    def _name(self, start: Start | None) -> str:
+        """The catalog's name of the network."""
+        if self.network != "auto":
+            return self.network
+        return "lenet" if start is None or start.network is None else start.network
+
+    def _begin(self, start: Start, network: nn.Module, name: str, codec: ImageCodec) -> Any:
+        """What the network took over from the start."""
+        record, line = begin(start, network, name, codec.task.classes, codec.to_json())
+        if self.verbose:
+            sys.stderr.write(f"{line}\n")
+        return record
+
+    def _settings(self, name: str, seed: int) -> Settings:
         own = {
-            name: getattr(self, name)
-            for name in ("epochs", "batch_size", "lr", "schedule", "optimizer")
-            if getattr(self, name) != "auto"
+            setting: getattr(self, setting)
+            for setting in ("epochs", "batch_size", "lr", "schedule", "optimizer")
+            if getattr(self, setting) != "auto"
         }
         common = {
             "l2": self.alpha,
@@ -196,14 +258,19 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             "tol": self.tol,
             "seed": seed,
             "device": self.device,
+            **{setting: getattr(self, setting) for setting in PART_SETTINGS},
         }
         more = dict(self.training_settings or {})
-        for name in more:
-            if name in common or name in own:
+        for setting in more:
+            if setting in common or setting in own:
                 raise SettingError(
-                    f"training_settings: '{name}' is a parameter of its own; give it there"
+                    f"training_settings: '{setting}' is a parameter of its own; give it there"
                 )
-        return settings_from({**entry_of(self.network).defaults, **own, **common, **more})
+        settings = settings_from({**entry_of(name).defaults, **own, **common, **more})
+        usual = Settings()
+        given = [part for part in PART_SETTINGS if getattr(settings, part) != getattr(usual, part)]
+        require_start(given, self.start)
+        return settings
 
     def _encoded(self, X: Any, *, labels: bool = False) -> Encoded:
         """Images as inputs of the network; with labels, those of a folder's test part if any."""
@@ -221,7 +288,8 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _probabilities(self, encoded: Encoded) -> NDArray[np.float32]:
         outputs = outputs_of(self.network_, encoded.samples)[0]
-        decoded = objective_named(self._objective()).decode(outputs)
+        objective = entry_of(self.network_name_).objectives["classification"]
+        decoded = objective_named(objective).decode(outputs)
         probabilities: NDArray[np.float32] = decoded.cpu().numpy()
         return probabilities
 

@@ -23,6 +23,7 @@ from nnatomy.data.image_load import (
     read_headers,
     white_level,
 )
+from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.images import ImageSettings
 from nnatomy.data.prefetch import default_workers
 from nnatomy.data.task import Task
@@ -124,7 +125,8 @@ def encode_pictures(
     pictures: Pictures,
     train: NDArray[np.int64],
     valid: NDArray[np.int64],
-    size: int | tuple[int, int] | None,
+    settings: ImageSettings,
+    normalizer: Normalizer | None = None,
 ) -> tuple[ImageCodec, Samples, Samples]:
     """Bring images into the form of a network's inputs, fitted on the training images.
 
@@ -132,19 +134,19 @@ def encode_pictures(
         pictures: All images.
         train: Positions of those to learn from.
         valid: Positions of those to validate on.
-        size: Side, or height and width, in pixels; None for that of the images, see
-            `ImageSettings`.
+        settings: Size and channels; those not named are chosen by the training images.
+        normalizer: Statistics of other images, for a network that learned from those.
 
     Raises:
         DataError: An image cannot be used.
     """
-    framing = pictures.framing(train, ImageSettings(size=size))
+    framing = pictures.framing(train, settings)
     order = np.concatenate([train, valid])
     loaded = pictures.load(order, framing, len(train))
     classes = distinct_classes(pictures.labels)
     task = Task("classification", "labels given", "label", tuple(classes.tolist()))
     floats = pictures.pixels is not None and pictures.pixels.dtype != np.uint8
-    codec = ImageCodec(task, framing, loaded.moments.result(), floats)
+    codec = ImageCodec(task, framing, normalizer or loaded.moments.result(), floats)
     targets = tensor_of(class_indices(pictures.labels[order], classes))
 
     def part(start: int, stop: int) -> Samples:
