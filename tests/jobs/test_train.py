@@ -104,6 +104,17 @@ def test_changed_data_are_noticed(tmp_path):
         nnatomy.train(data, settings={"epochs": 2}, out=tmp_path / "run")
 
 
+def test_a_finished_run_is_not_read_back_for_other_data_in_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"x": np.arange(60) % 7 + 0.5, "y": ["a", "b", "c"] * 20})
+    run = nnatomy.train(frame, epochs=2)
+    assert nnatomy.train(frame.copy(), epochs=2).result == run.result
+    other = frame.assign(x=frame.x + 1)
+    with pytest.raises(RunError, match="changed since the run began"):
+        nnatomy.train(other, epochs=2)
+    assert nnatomy.train(other, epochs=2, out="other").path != run.path
+
+
 def test_the_saved_model_predicts_what_the_run_predicted(image_run, table_run, flawed_csv):
     model = nnatomy.load(table_run.path / "model.nnatomy")
     predictions = model.predict(flawed_csv)

@@ -80,7 +80,8 @@ def train(
     """Train a network on a source of data and write a run folder with model and report.
 
     Calling it again with the same arguments goes on where an interrupted run stopped, and reads
-    a finished one back.
+    a finished one back. Frames and arrays have no name by which they could be told apart: other
+    ones are an error in the same folder, for which `out` or `overwrite` is the way out.
 
     Args:
         source: A table (CSV, TSV, Parquet, XLSX, frame, 2-D array), images (folder of class
@@ -162,7 +163,7 @@ def run_training(
     with _taken(path, config, overwrite=overwrite) as folder:
         if folder.finished:
             say(f"{path} holds the finished run of this command; --overwrite trains anew")
-            _mention_newer_source(config, folder, say)
+            _compare_source(config, folder, say)
             return Run(path)
         for change in folder.environment_changes:
             say(f"the machine is not as it was when the run began: {change}")
@@ -263,10 +264,28 @@ def _try_out(config: TrainConfig) -> None:
         Session(network, train, None, objective_named(plan.objective), plan.training).close()
 
 
-def _mention_newer_source(config: TrainConfig, folder: RunFolder, say: Say) -> None:
-    path = Path(config.source) if isinstance(config.source, str | Path) else None
-    if path and path.is_file() and path.stat().st_mtime > folder.result.stat().st_mtime:
+def _compare_source(config: TrainConfig, folder: RunFolder, say: Say) -> None:
+    """Whether a finished run is that of this source: files by their time, other data by content.
+
+    Raises:
+        RunError: It learned from other data in memory.
+    """
+    if not isinstance(config.source, str | Path):
+        prepared = _read(config, None, start_of(config))
+        _check_unchanged(folder, prepared.report.fingerprint)
+        return
+    path = Path(config.source)
+    if path.is_file() and path.stat().st_mtime > folder.result.stat().st_mtime:
         say(f"{path} was changed after that run; --overwrite trains on it as it is now")
+
+
+def _check_unchanged(folder: RunFolder, fingerprint: str) -> None:
+    earlier = json.loads(folder.data_report.read_bytes()).get("fingerprint")
+    if earlier != fingerprint:
+        raise RunError(
+            f"the data of {folder.path} have changed since the run began; add --overwrite to "
+            "start anew or choose another --out"
+        )
 
 
 def _heed(stop: StopRequest, when: str) -> None:
@@ -298,12 +317,7 @@ def _prepare(config: TrainConfig, folder: RunFolder, start: Start | None, say: S
     prepared = _read(config, folder.path, start)
     report = prepared.report.to_json()
     if folder.data_report.exists():
-        earlier = json.loads(folder.data_report.read_bytes()).get("fingerprint")
-        if earlier != report["fingerprint"]:
-            raise RunError(
-                f"the data of {folder.path} have changed since the run began; add --overwrite to "
-                "start anew or choose another --out"
-            )
+        _check_unchanged(folder, report["fingerprint"])
     write_json(folder.data_report, report)
     say_data(prepared.report, say, folder.data_report)
     say_augmentation(prepared, config.augment, say)
