@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,27 @@ def test_a_file_in_torchvisions_format(tmp_path):
         assert torch.equal(after[f"features.{name}"], value), name
     assert run.result["start"]["format"] == "torchvision"
     assert "ImageNet" in run.result["start"]["inputs"]
+
+
+def test_weights_for_grey_images_in_torchvisions_format(tmp_path):
+    torch.manual_seed(0)
+    network = resnet18(5, 1, stem="small", width=4)
+    torch.save(to_torchvision(network), tmp_path / "grey.pth")
+    settings = {"stem": "small", "width": 4}
+    path = tmp_path / "grey.safetensors"
+    nnatomy.import_weights(tmp_path / "grey.pth", "resnet18", out=path, settings=settings)
+    said = []
+    config = TrainConfig(
+        some_digits(0, 1), network="resnet18", start=str(path), settings={**settings, "epochs": 1}
+    )
+    run = train_module.run_training(config, out=tmp_path / "run", say=said.append)
+    codec = read_model(run.path / "model.nnatomy")[1]["codec"]
+    assert codec["channels"] == len(codec["mean"]) == 1
+    assert any("normalized by their own mean and spread" in line for line in said)
+    color = some_digits(0, 1)[0][..., None].repeat(3, axis=3)
+    assert train_module._read(
+        replace(config, source=(color, some_digits(0, 1)[1])), None, train_module.start_of(config)
+    ).input_shape == (1, 8, 8)
 
 
 def test_a_run_that_was_killed_while_warming_up_goes_on_to_the_same_bytes(

@@ -167,6 +167,14 @@ def test_another_network_gets_one_error_that_names_the_setting(build, words, res
         assert torch.equal(value, before[name]), "nothing is taken over by half"
 
 
+def test_a_count_of_batches_of_another_shape(tmp_path):
+    network = FAMILIES["resnet18"](3)
+    tensors = to_torchvision(network) | {"bn1.num_batches_tracked": torch.zeros(3).long()}
+    path = written(tmp_path / "odd.safetensors", tensors)
+    with pytest.raises(SettingError, match=r"num_batches_tracked' is 3 there and a number here"):
+        take_over(network, read_start(path), (0, 1, 2))
+
+
 def test_more_layers_than_the_network_has(tmp_path):
     larger = resnet34(3, stem="small", width=4)
     path = written(tmp_path / "resnet34.safetensors", to_torchvision(larger))

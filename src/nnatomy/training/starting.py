@@ -13,12 +13,11 @@ from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.images import ImageSettings
 from nnatomy.errors import DataError, SettingError
 from nnatomy.models.catalog import checked_settings, entry_of, network_settings
-from nnatomy.training.transfer import normalizer_of, take_over
+from nnatomy.training.transfer import channels_of, normalizer_of, take_over
 from nnatomy.training.weight_source import Start, read_start, settings_of
 
 PART_SETTINGS = ("freeze", "warm_up", "earlier_rate")
 """Settings of training that have a meaning for trained weights only."""
-_COLOR = (1, 3)
 
 
 def start_for(source: str | Path | None, network: str | None) -> Start | None:
@@ -90,10 +89,7 @@ def images_like(images: ImageSettings, start: Start | None) -> ImageSettings:
             return images
         size, channels = tuple(codec["size"]), int(codec["channels"])
         return replace(images, size=images.size or size, channels=images.channels or channels)
-    filters = [tensor.shape[1] for tensor in start.tensors.values() if tensor.dim() == 4]
-    channels = min(filters, default=0)
-    usable = channels in _COLOR and images.channels is None
-    return replace(images, channels=channels) if usable else images
+    return replace(images, channels=images.channels or channels_of(start))
 
 
 def pixels_like(start: Start | None, network: str) -> Normalizer | None:
@@ -107,7 +103,7 @@ def pixels_like(start: Start | None, network: str) -> Normalizer | None:
         SettingError: The start learned from a table.
     """
     normalizer = None if start is None else normalizer_of(start, network)
-    if start is not None and normalizer is None:
+    if start is not None and start.facts is not None and normalizer is None:
         raise SettingError(f"{start.path} learned from a table, not from images")
     return normalizer
 
@@ -152,6 +148,8 @@ def _check_pixels(codec: Mapping[str, Any], start: Start) -> None:
 
 def _input_words(start: Start, network: str) -> str:
     """How inputs are coded, in words."""
+    if start.facts is None and channels_of(start) == 1:
+        return "pixels are normalized by their own mean and spread, the weights being for grey ones"
     if start.facts is None:
         whose = "0.5" if network == "googlenet" else "ImageNet's"
         return f"pixels are normalized by the mean and spread {whose}, as these weights expect"

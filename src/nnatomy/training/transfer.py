@@ -195,7 +195,7 @@ def _mend(ours: Tensor, theirs: Tensor, start: Start) -> str:
             return f"Set stem={stem}."
         if ours.shape[0] == theirs.shape[0] and theirs.shape[1] in (1, 3):
             return f"Read the images with {theirs.shape[1]} channels (--channels)."
-    if theirs.dim() and ours.shape[0] != theirs.shape[0]:
+    if theirs.dim() and ours.dim() and ours.shape[0] != theirs.shape[0]:
         return "Set width to that of the file (64 as published), or name its network."
     return _which(start)
 
@@ -213,13 +213,25 @@ def _which(start: Start) -> str:
     )
 
 
+def channels_of(start: Start) -> int | None:
+    """Channels of the images that weights in torchvision's format take; None where unknown."""
+    filters = [tensor.shape[1] for tensor in start.tensors.values() if tensor.dim() == 4]
+    channels = min(filters, default=0)
+    return channels if channels in (1, 3) else None
+
+
 def normalizer_of(start: Start, network: str) -> Normalizer | None:
-    """How the start expects pixels to be normalized; None where it takes no images.
+    """How the start expects pixels to be normalized.
+
+    None where it takes no images, and where it does not say: torchvision has no weights for grey
+    images, so that nothing is known of those that somebody else trained.
 
     Args:
         start: The weights.
         network: The catalog's name of the network.
     """
+    if start.facts is None and channels_of(start) == 1:
+        return None
     if start.facts is None:
         return HALF if network == "googlenet" else IMAGENET
     codec = start.facts["codec"]
