@@ -140,6 +140,10 @@ def changed(weights, path, **tensors):
         ("bn1__weight", torch.full((4,), float("inf")), "'bn1.weight' holds values that are not"),
         ("bn1__weight", torch.ones(4, dtype=torch.int32), "holds int32, weights are floats"),
         ("bn1__weight", [1.0], "holds a list as 'bn1.weight'"),
+        ("bn1__num_batches_tracked", torch.zeros(3).long(), "is 3 there and a number here"),
+        ("fc__weight", torch.ones(5, 32).to_sparse(), "'fc.weight' is sparse or nested"),
+        ("fc__weight", torch.ones(5, 32, device="meta"), "'fc.weight' has no numbers in it"),
+        ("fc__weight", torch.ones(1).expand(10**7, 10**7), "'fc.weight' repeats the same numbers"),
     ],
 )
 def test_what_is_not_the_networks_is_refused_before_anything_is_written(
@@ -151,6 +155,14 @@ def test_what_is_not_the_networks_is_refused_before_anything_is_written(
         imported(path)
     assert words in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["other.pth"]
+
+
+def test_tensors_that_share_memory(weights, tmp_path):
+    zeros, path = torch.zeros(4), tmp_path / "shared.pth"
+    shared = {"bn1.bias": zeros, "layer1.0.bn1.bias": zeros}
+    torch.save({**weights, **shared}, path)
+    written = safetensors.torch.load_file(imported(path).path)
+    assert all(torch.equal(written[name], zeros) for name in shared)
 
 
 def test_a_tensor_that_is_missing(weights, tmp_path):

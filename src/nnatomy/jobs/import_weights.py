@@ -81,8 +81,11 @@ def import_weights(
     start = Start(str(source), digest_of(source), tensors, None, converted)
     body = _checked(start, network, dict(settings or {}))
     about: dict[str, Any] = {"network": network, "source": source.name, "sha256": start.sha256}
-    data = safetensors.torch.save(
-        {name: tensor.contiguous() for name, tensor in body.items()},
+    data = safetensors.torch.save(  # copies: tensors that share memory are refused there
+        {
+            name: tensor.clone(memory_format=torch.contiguous_format)
+            for name, tensor in body.items()
+        },
         {"format": "pt", "imported": to_json(about).decode()},
     )
     write_bytes(out, data)

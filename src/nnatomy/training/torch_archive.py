@@ -57,9 +57,23 @@ def _tensors(path: Path, loaded: Any) -> dict[str, Tensor]:
                 f"{path} holds a {type(value).__name__} as '{name}', where weights are tensors by "
                 "name: save network.state_dict() alone"
             )
+        if why := _unusual(value):
+            raise IntegrityError(f"{path}: '{name}' {why}, where weights are plain tensors")
     if all(name.startswith(_PARALLEL) for name in loaded):
         return {name.removeprefix(_PARALLEL): value for name, value in loaded.items()}
     return dict(loaded)
+
+
+def _unusual(tensor: Tensor) -> str:
+    """What sets a tensor apart from numbers that lie in the file; empty where nothing does."""
+    if tensor.layout != torch.strided or tensor.is_nested:
+        return "is sparse or nested"
+    if tensor.device.type != "cpu":
+        return f"has no numbers in it (device {tensor.device})"
+    # A few numbers in the file can stand for more than fit into memory.
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return "repeats the same numbers"
+    return ""
 
 
 def _reason(error: Exception) -> str:
