@@ -58,6 +58,20 @@ def test_layout_and_threads_do_not_matter(kind: str) -> None:
         torch.set_num_threads(threads)
 
 
+def test_threads_do_not_matter_to_large_images() -> None:
+    """PyTorch sums up planes of more than 32,768 numbers by parts, one a thread."""
+    images = torch.randn(8, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(augment_images(images, Augmentation(contrast=1.0), range(8)))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"none"}))
 def test_seed_and_epoch_matter_and_the_images_are_left_alone(kind: str) -> None:
     images = images_of()

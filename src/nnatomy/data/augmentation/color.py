@@ -69,7 +69,8 @@ def change_colors(images: Tensor, draws: Draws, scale: PixelScale) -> Tensor:
     grey = images[:, 0] * float(weights[0] * std[0])
     for channel in range(1, channels):
         grey += images[:, channel] * float(weights[channel] * std[channel])
-    middle = np.array([plane.mean().item() for plane in grey]) + weights @ mean
+    # By NumPy: PyTorch divides the sum of a large image among its threads.
+    middle = np.array([plane.double().numpy().mean() for plane in grey]) + weights @ mean
     both, offset = draws.brightness * draws.contrast, draws.brightness * (1 - draws.contrast)
     share = (both * (1 - draws.saturation))[:, None] / std
     shift = both[:, None] * (draws.saturation[:, None] * mean)
