@@ -207,6 +207,18 @@ def test_boxes_without_turning_are_exact() -> None:
     assert dropped > 5
 
 
+def test_boxes_in_whole_numbers_are_rounded() -> None:
+    augmentation = Augmentation(rotate=30, scale=0.3)
+    boxes = [torch.tensor([[10, 12, 20, 30], [0, 0, 5, 40]])] * 20
+    floats = [own.double() for own in boxes]
+    whole = augment_boxes(boxes, augmentation, range(20), (40, 40))
+    exact = augment_boxes(floats, augmentation, range(20), (40, 40))
+    for (own, kept), (other, same) in zip(whole, exact, strict=True):
+        assert own.dtype == torch.long
+        assert torch.equal(own.double(), other.round())
+        assert torch.equal(kept, same)
+
+
 def test_boxes_of_which_little_is_left_are_dropped() -> None:
     augmentation = Augmentation(shift=0.9)
     boxes = [torch.tensor([[0.0, 0, 10, 10]])] * 50

@@ -96,7 +96,7 @@ def move_boxes(
     """Move boxes as the images: the box around the moved corners, cut at the picture's edges.
 
     Args:
-        boxes: One (n, 4) tensor of x0, y0, x1, y1 an image.
+        boxes: One (n, 4) tensor of x0, y0, x1, y1 an image; whole numbers are rounded to such.
         draws: What is done to the images.
         least: A box of which no more than this share is left inside the picture is dropped.
 
@@ -116,6 +116,8 @@ def move_boxes(
         whole, left = np.prod(high - low, axis=0), np.prod(inside[1] - inside[0], axis=0)
         kept = np.flatnonzero(left > least * whole)
         found = np.concatenate(inside)[:, kept].T
+        if not own.is_floating_point():
+            found = np.round(found)
         moved.append((torch.from_numpy(found).to(own.dtype), torch.from_numpy(kept)))
     return moved
 
