@@ -57,6 +57,20 @@ def test_split_folder_without_classes_is_an_error(tmp_path):
         scan_images(tmp_path)
 
 
+def test_a_class_may_be_called_train(tmp_path):
+    class_folder(tmp_path / "a", {"car": 2, "plane": 1, "train": 2})
+    files = scan_images(tmp_path / "a")
+    assert files.layout == "classes"
+    assert files.labels == ("car", "car", "plane", "train", "train")
+    for name in ("test", "other"):  # it is one of two splits, or the only folder with images
+        write_image(tmp_path / name / "train" / "0.png", noise(0))
+    write_image(tmp_path / "test" / "test" / "0.png", noise(0))
+    write_image(tmp_path / "test" / "car" / "0.png", noise(0))
+    for name in ("test", "other"):
+        with pytest.raises(DataError, match="'train' holds no class folders"):
+            scan_images(tmp_path / name)
+
+
 def test_unlabelled_test_images_and_further_folders_are_found(tmp_path):
     class_folder(tmp_path / "train", {"a": 1, "b": 1})
     write_image(tmp_path / "test" / "0.png", noise(0))

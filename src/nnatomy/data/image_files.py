@@ -155,7 +155,7 @@ def _scan_folder(root: Path) -> ImageFiles:
     splits = {
         name: _SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in _SPLIT_FOLDERS
     }
-    if "train" in splits.values():
+    if "train" in splits.values() and not _is_class(root, folders, list(splits)):
         return _scan_splits(root, folders, splits)
     listing = _list_files(root, folders)
     if any("/" in path for path in listing.paths):
@@ -163,6 +163,16 @@ def _scan_folder(root: Path) -> ImageFiles:
     return ImageFiles(
         root, tuple(listing.paths), None, None, "flat", "folder", (), tuple(listing.findings(root))
     )
+
+
+def _is_class(root: Path, folders: Sequence[str], splits: Sequence[str]) -> bool:
+    """Whether the only folder named like a split is a class among others, as of vehicles."""
+    name, *more = splits
+    if more or any(p.is_dir() and not p.name.startswith(".") for p in (root / name).iterdir()):
+        return False
+    paths = _list_files(root, folders).paths
+    labels = {path.partition("/")[0] for path in paths if "/" in path}
+    return name in labels and len(labels) > 1
 
 
 def _list_files(root: Path, folders: Sequence[str]) -> _Listing:
