@@ -135,6 +135,24 @@ def test_exif_orientation_is_undone(turn, kind):
     assert (header.height, header.width) == (4, 6)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize(
+    "notes",
+    [
+        b"Exif\0\0garbage",
+        # The orientation as the fraction 6 / 0.
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\5\0\1\0\0\0\x1a\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0",
+    ],
+)
+def test_broken_notes_beside_a_picture_do_not_spoil_it(notes, kind):
+    pixels = noise(3, (6, 4, 3))
+    content = encoded(pixels, kind, exif=notes[6:] if kind == "PNG" else notes)
+    header = read_header(content)
+    assert (header.height, header.width) == (6, 4)
+    plain = decode_image(encoded(pixels, kind), Framing((6, 4), 3))
+    np.testing.assert_array_equal(decode_image(content, Framing((6, 4), 3)), plain)
+
+
 def test_large_turned_photo_is_reduced_in_the_right_direction():
     upright = np.zeros((1600, 400, 3), np.uint8)
     upright[:400] = 255

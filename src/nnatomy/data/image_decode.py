@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ PIXEL_LIMIT = 64_000_000
 
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _ORIENTATION = 0x0112  # the EXIF tag
+_BROKEN_NOTES = (SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, struct.error)
 _DARKEST_WHITE, _WHITE = 255, 65_535
 _DRAFT_GAP = 2  # a JPEG is unpacked at no less than this multiple of the wanted size
 
@@ -248,7 +250,10 @@ def _orientation(image: Image.Image) -> int:
         return 1
     if image.format in ("PNG", "WEBP") and "exif" not in image.info:
         return 1
-    return int(image.getexif().get(_ORIENTATION, 1))
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except _BROKEN_NOTES:  # a broken note beside the picture does not spoil the picture
+        return 1
 
 
 def _is_turned(image: Image.Image) -> bool:
