@@ -333,3 +333,11 @@ def test_other_columns_are_an_error(table_run, tmp_path, change, words):
         nnatomy.train(change(rows(seed=1)), "y", start=table_run.path, out=tmp_path / "run")
     assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_regression_learns_its_last_layer_anew(tmp_path):
+    frame = rows().assign(y=lambda f: f.a * 2 + f.b)
+    first = nnatomy.train(frame, "y", settings={"hidden": "5"}, epochs=2, out=tmp_path / "first")
+    run = nnatomy.train(frame, "y", start=first.path, epochs=1, out=tmp_path / "run")
+    assert run.result["start"]["new"] == ["head.weight", "head.bias"]
+    assert run.result["start"]["reasons"] == ["the last layer of a regression"]

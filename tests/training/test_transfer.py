@@ -193,6 +193,10 @@ def test_numbers_that_are_not_finite_and_no_floats(tmp_path):
     tensors["layer1.0.conv1.weight"] = torch.zeros(4, 4, 3, 3, dtype=torch.int64)
     with pytest.raises(IntegrityError, match="holds int64, weights are floats"):
         read_start(written(tmp_path / "int.safetensors", tensors))
+    tensors = to_torchvision(drawn(FAMILIES["resnet18"], 3, 1))
+    tensors["bn1.running_var"] = -torch.ones(4)
+    with pytest.raises(IntegrityError, match=r"'bn1.running_var' holds variances below 0"):
+        read_start(written(tmp_path / "below.safetensors", tensors))
 
 
 def test_a_file_that_is_cut_short_or_is_something_else(resnet_file, tmp_path):
@@ -246,7 +250,8 @@ def test_the_head_is_kept_where_the_classes_agree(tmp_path):
         assert torch.equal(network.head.weight, before.head.weight) == kept
         assert torch.equal(network.features[0].weight, before.features[0].weight)
         assert ("the classes are the same" in taken.line()) == kept
-        assert ("answers other classes" in taken.line()) == (not kept)
+        assert ("answers other classes" in taken.line()) == (bool(classes) and not kept)
+        assert ("the last layer of a regression" in taken.line()) == (not classes)
 
 
 def test_another_width_of_an_own_model_names_its_settings(tmp_path):

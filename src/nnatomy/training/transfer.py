@@ -94,7 +94,9 @@ def take_over(network: nn.Module, start: Start, classes: Sequence[Any]) -> Taken
     last = _last_layers(network)
     taken, reasons = [], dict[str, None]()
     for name, value in own.items():
-        why = _obstacle(name, value, given, last, kept)
+        why = _obstacle(name, value, given)
+        if name in given and not kept and name.startswith(tuple(last)):
+            why = "answers other classes" if classes else "the last layer of a regression"
         if why and name.endswith(_COUNTS):
             continue  # older files do not count batches; nothing is computed with the count
         if why:
@@ -123,14 +125,10 @@ def take_over(network: nn.Module, start: Start, classes: Sequence[Any]) -> Taken
     )
 
 
-def _obstacle(
-    name: str, value: Tensor, given: Mapping[str, Tensor], last: Sequence[str], kept: bool
-) -> str:
-    """Why a tensor is not taken over; empty when it is."""
+def _obstacle(name: str, value: Tensor, given: Mapping[str, Tensor]) -> str:
+    """Why a tensor cannot be taken over; empty when it can."""
     if name not in given:
         return "not in the file"
-    if not kept and name.startswith(tuple(last)):
-        return "answers other classes"
     return "" if given[name].shape == value.shape else "of another shape"
 
 

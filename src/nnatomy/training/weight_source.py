@@ -27,6 +27,7 @@ _ARCHIVES = (b"PK", b"\x80")
 """How PyTorch's own files begin: as a zip archive, or as a pickle."""
 _COUNTS = "num_batches_tracked"
 """The name of the only whole numbers among a network's tensors."""
+_VARIANCE = "running_var"
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def as_float32(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Ten
 
     Raises:
         IntegrityError: A tensor holds neither floats nor counts of batches, or NaN or infinite
-            values.
+            values, or variances below 0.
     """
     plain, others = {}, set()
     for name, tensor in sorted(tensors.items()):
@@ -197,6 +198,8 @@ def as_float32(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Ten
         plain[name] = tensor.float()
         if not bool(torch.isfinite(plain[name]).all()):
             raise IntegrityError(f"{path}: '{name}' holds values that are not finite")
+        if name.endswith(_VARIANCE) and bool((plain[name] < 0).any()):
+            raise IntegrityError(f"{path}: '{name}' holds variances below 0")
     return plain, ", ".join(sorted(others))
 
 
