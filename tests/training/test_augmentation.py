@@ -15,10 +15,12 @@ from nnatomy.data.augmentation import Augmentation, AugmentedSamples, augment_im
 from nnatomy.data.image_decode import Framing
 from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.image_stream import ImageFileSamples
+from nnatomy.data.images import prepare_images
 from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose.examination import examine_records
 from nnatomy.diagnose.probe import Probe
 from nnatomy.errors import SettingError
+from nnatomy.jobs.augmenting import augmented
 from nnatomy.models.lenet import LeNet
 from nnatomy.models.mlp import MLP
 from nnatomy.training.fit import fit
@@ -167,6 +169,22 @@ def test_files_give_the_same_pictures_for_any_number_of_threads(tmp_path: Path) 
         assert shown.input_shape == (3, 8, 8)
         pictures.append(torch.cat([batch.inputs for batch in shown.batches(order, size)]))
     assert torch.equal(*pictures)
+
+
+def test_colors_end_at_black_and_white_where_images_are_bytes() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
+    bright = Augmentation(brightness=1.0)
+    for images, limits in ((pixels, (0.0, 1.0)), (pixels / np.float32(255), None)):
+        prepared = augmented(prepare_images((images, ["a", "b"] * 20)), bright)
+        train = prepared.train
+        assert isinstance(train, AugmentedSamples)
+        assert train.scale.limits == limits
+        (mean,), (std,) = train.scale.mean, train.scale.std
+        shown = next(train.in_epoch(3, 1).batches(None, 40)).inputs
+        plain = next(train.batches(None, 40)).inputs
+        expected = augment_images(plain, bright, range(26), seed=3, epoch=1, scale=train.scale)
+        assert torch.equal(shown, expected)
+        assert (shown.max() * std + mean > 1.1) == (limits is None)
 
 
 def test_rows_of_numbers_are_refused() -> None:

@@ -110,6 +110,25 @@ def test_erased_rectangles() -> None:
     assert 0.16 < shares.mean() < 0.18
 
 
+def test_erased_rectangles_reach_every_edge() -> None:
+    x0, y0, x1, y1 = draw(Augmentation(erase=1.0), MANY, (32, 48)).erased
+    for low, high, side in ((x0, x1, 48), (y0, y1, 32)):
+        small = high - low < side / 2
+        places = low[small] / (side - (high - low)[small])
+        assert abs((low[small] == 0).mean() - (high[small] == side).mean()) < 0.02
+        assert abs(places.mean() - 0.5) < 0.02
+
+
+def test_every_operation_has_numbers_of_its_own() -> None:
+    draws = draw(ALL, MANY, (32, 48))
+    erased = draws.erased[2] > draws.erased[0]
+    numbers = [draws.flip, draws.flip_vertical, draws.angle, draws.factor, *draws.shift]
+    numbers += [draws.window, *draws.center, draws.brightness, draws.contrast, draws.saturation]
+    numbers += [draws.noise, draws.place, erased]
+    found = np.corrcoef(np.array(numbers, np.float64))[np.triu_indices(len(numbers), 1)]
+    assert np.abs(found).max() < 5 / np.sqrt(len(MANY))
+
+
 def test_an_operation_does_not_move_the_draws_of_another() -> None:
     alone = draw(Augmentation(rotate=40), MANY[:99], (10, 20))
     assert (alone.angle == draw(ALL, MANY[:99], (10, 20)).angle).all()

@@ -84,6 +84,15 @@ def test_seed_and_epoch_matter_and_the_images_are_left_alone(kind: str) -> None:
     assert first.data_ptr() != images.data_ptr()
 
 
+@pytest.mark.parametrize("name", ["flip", "shift", "rotate", "brightness", "noise", "erase"])
+def test_one_operation_leaves_the_images_alone_in_either_layout(name: str) -> None:
+    for images in (images_of(), images_of().contiguous()):
+        before = images.clone()
+        found = augment_images(images, Augmentation(**{name: 1.0}), range(24))
+        assert not torch.equal(found, images)
+        assert torch.equal(images, before)
+
+
 def test_nothing_is_done_to_no_images_and_by_none() -> None:
     images = images_of()
     assert torch.equal(augment_images(images, PRESETS["none"], range(24)), images)
@@ -149,8 +158,14 @@ def test_noise_is_a_piece_of_the_bank_and_gaussian() -> None:
 
 
 def test_the_bank_grows_with_the_images() -> None:
-    found = augment_images(torch.zeros(2, 3, 320, 320), Augmentation(noise=1.0), range(2))
-    assert found.std() > 0.01
+    augmentation = Augmentation(noise=1.0)
+    found = augment_images(torch.zeros(2, 3, 320, 320), augmentation, range(2))
+    draws, bank, values = draw(augmentation, range(2), (320, 320)), noise_bank(1 << 21), 3 * 320**2
+    assert 4 * values <= len(bank)
+    for image, place, deviation in zip(found, draws.place, draws.noise, strict=True):
+        start = int(place * (len(bank) - values))
+        expected = bank[start : start + values] * float(np.float32(deviation))
+        assert torch.equal(image.reshape(-1), expected)
 
 
 def test_erased_rectangles_have_the_mean_color() -> None:
