@@ -157,7 +157,9 @@ def test_weights_for_grey_images_in_torchvisions_format(tmp_path):
     assert any("normalized by their own mean and spread" in line for line in said)
     color = some_digits(0, 1)[0][..., None].repeat(3, axis=3)
     assert train_module._read(
-        replace(config, source=(color, some_digits(0, 1)[1])), None, train_module.start_of(config)
+        replace(config, source=(color, some_digits(0, 1)[1])),
+        None,
+        train_module.start_for(config.start, config.network),
     ).input_shape == (1, 8, 8)
 
 

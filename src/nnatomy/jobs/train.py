@@ -271,7 +271,7 @@ def _compare_source(config: TrainConfig, folder: RunFolder, say: Say) -> None:
         RunError: It learned from other data in memory.
     """
     if not isinstance(config.source, str | Path):
-        prepared = _read(config, None, start_of(config))
+        prepared = _read(config, None, start_for(config.start, config.network))
         _check_unchanged(folder, prepared.report.fingerprint)
         return
     path = Path(config.source)
