@@ -186,6 +186,19 @@ def test_other_networks_have_no_names_there() -> None:
         to_torchvision(models.LeNet((1, 8, 8), 2))
 
 
+def test_running_variances_of_googlenet_start_where_its_maps_are() -> None:
+    """Started at 1, a hundred times as large, they would hide what the first steps have learned."""
+    torch.manual_seed(0)
+    network = models.googlenet(10, stem="small", width=16)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [norm.running_var.clone() for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0  # what remains is the variance of the batch
+    network(torch.randn(16, 3, 32, 32))
+    ratios = [(old / norm.running_var).median() for old, norm in zip(before, norms, strict=True)]
+    assert 0.1 < min(ratios) < 1 < max(ratios) < 10
+
+
 @pytest.mark.parametrize("stem", ["imagenet", "small"])
 @pytest.mark.parametrize(
     ("name", "settings"),

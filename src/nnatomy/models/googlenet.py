@@ -34,6 +34,8 @@ MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
 """Table 1 of the paper: filters "1×1", "3×3 reduce", "3×3", "5×5 reduce", "5×5", "pool proj"."""
 
 _HEADS_AFTER, _HEAD_GRID = ("4a", "4d"), 4
+_SPREAD = 0.01
+"""Standard deviation of the weights at the start, with batch normalization."""
 _LEAST_SIDE = {
     ("imagenet", True): 15,
     ("imagenet", False): 31,
@@ -71,7 +73,8 @@ class FilterBank(nn.Sequential):
         )
         parts: OrderedDict[str, nn.Module] = OrderedDict(conv=convolution)
         if batch_norm:
-            parts["bn"] = nn.BatchNorm2d(outputs, eps=0.001)
+            parts["bn"] = norm = nn.BatchNorm2d(outputs, eps=0.001)
+            norm.get_buffer("running_var").fill_(inputs * kernel**2 * _SPREAD**2 / 2)
         parts["relu"] = nn.ReLU(inplace=True)
         super().__init__(parts)
 
@@ -153,7 +156,9 @@ class GoogLeNet(nn.Module):
 
     - batch_norm=True, torchvision's: every convolution is normalized, the third branch has 3×3
       filters where the paper has 5×5, the last max pooling has 2×2 windows, and all weights start
-      from N(0, 0.01²) cut off at ±2.
+      from N(0, 0.01²) cut off at ±2. Running variances start at what such weights give, n_in
+      0.01²/2 for rectified inputs, and not at 1, which would hide in evaluation what the first
+      hundred steps have learned.
     - batch_norm=False, the paper's: biases, 5×5 filters, response normalization after the first
       pooling and before the second, 3×3 windows. The weights start from U(±sqrt(3/n_in)) and the
       filters' biases at 0.2, as in Caffe's network of that name.
@@ -236,7 +241,7 @@ class GoogLeNet(nn.Module):
             if not isinstance(module, nn.Conv2d | nn.Linear):
                 continue
             if batch_norm:
-                nn.init.trunc_normal_(module.weight, 0.0, 0.01, -2.0, 2.0)
+                nn.init.trunc_normal_(module.weight, 0.0, _SPREAD, -2.0, 2.0)
                 continue
             bound = (3.0 / module.weight[0].numel()) ** 0.5
             nn.init.uniform_(module.weight, -bound, bound)
