@@ -87,6 +87,16 @@ def test_not_a_number_is_the_largest_as_in_torch() -> None:
     assert torch.equal(done.chosen, places[0])
 
 
+def test_what_is_chosen_is_never_padding() -> None:
+    image = torch.full((1, 4, 4), -torch.inf)
+    image[0, 2, 3] = 1.0
+    done = pool(image, 3, stride=2, padding=1)
+    largest, places = functional.max_pool2d(image, 3, 2, 1, return_indices=True)
+    assert done.chosen is not None
+    assert torch.equal(done.map, largest)
+    assert torch.equal(done.chosen, places)
+
+
 def test_by_hand() -> None:
     image = torch.tensor([[1, 2, 6, 3], [3, 5, 2, 1], [1, 2, 2, 1], [7, 3, 4, 8]])
     done = pool(image)

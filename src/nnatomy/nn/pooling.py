@@ -130,17 +130,26 @@ def pool(
     if kind == "average":
         made = sum(taps, torch.zeros_like(taps[0])) / size**2
         return Pooling(image, kind, size, step, padding, padded, seen, made, None)
-    made, places = _largest(taps)
+    inside = functional.pad(torch.ones_like(image, dtype=torch.bool), (padding,) * 4)
+    real = [
+        inside[:, f::step, g::step][:, :height, :width] for f in range(size) for g in range(size)
+    ]
+    made, places = _largest(taps, real)
     chosen = _in_input(places, image.shape[2], size, step, padding)
     return Pooling(image, kind, size, step, padding, padded, seen, made, chosen)
 
 
-def _largest(taps: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The largest of the taps everywhere, and which of them it is; the first of equal ones."""
+def _largest(taps: list[Tensor], real: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The largest of the taps everywhere, and which of them it is; the first of equal ones.
+
+    Only those of the input itself: -inf that is given is not the -inf of the padding.
+    """
     best, place = taps[0].clone(), torch.zeros(taps[0].shape, dtype=torch.int64)
-    for number, tap in enumerate(taps[1:], start=1):
-        better = (tap > best) | tap.isnan()
+    found = real[0].clone()
+    for number, (tap, here) in enumerate(zip(taps[1:], real[1:], strict=True), start=1):
+        better = here & ((tap > best) | tap.isnan() | ~found)
         best[better], place[better] = tap[better], number
+        found |= here
     return best, place
 
 
