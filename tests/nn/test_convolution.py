@@ -165,6 +165,12 @@ def test_what_named_kernels_make_of_a_flat_picture_and_of_edges() -> None:
     for name in KERNELS:
         expected = 7.0 * sums.get(name, 0)
         assert convolve(flat, named_kernel(name)).map.numpy() == pytest.approx(expected), name
+    raised = torch.zeros(9, 9)
+    raised[3:6, 3:6] = 1.0
+    relief = convolve(raised, named_kernel("emboss")).map
+    # What lights a relief makes the slopes that face it bright and the others dark.
+    assert relief[2, 2] == relief.max()
+    assert relief[1, 1] > 0 > relief[5, 5]
     assert convolve(step, named_kernel("sobel-x")).map[0].tolist() == [0, 4, 4, 0]
     assert convolve(step, named_kernel("sobel-y")).map[0].tolist() == [0, 0, 0, 0]
     assert convolve(step.T, named_kernel("sobel-y")).map[:, 0].tolist() == [0, 4, 4, 0]

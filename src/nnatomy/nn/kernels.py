@@ -23,7 +23,7 @@ KERNELS: dict[str, tuple[str, _Rows]] = {
     "edge": ("edges of all directions", ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1))),
     "sobel-x": ("vertical edges: change from left to right", ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))),
     "sobel-y": ("horizontal edges: change downwards", ((-1, -2, -1), (0, 0, 0), (1, 2, 1))),
-    "emboss": ("relief, lit from the lower right", ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))),
+    "emboss": ("relief, lit from the upper left", ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))),
 }
 """Name -> what it shows, and its rows."""
 
