@@ -141,6 +141,7 @@ def test_several_maps_do_not_fit_into_one_table(tmp_path: Path) -> None:
         ("1 2 / 3 4", "sharp", SettingError, "did you mean 'sharpen'"),
         ("1 2 / 3 4", "sharpen", SettingError, "does not fit into 2 pixels"),
         ("1 2 / 3 4", "", DataError, "no such file"),
+        ("1e300", "1e300", DataError, "beyond 1e308"),
         ("none.csv", "1", DataError, "none.csv: no such file"),
     ],
 )

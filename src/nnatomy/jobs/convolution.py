@@ -189,7 +189,7 @@ def convolve(
         dilation: Pixels from one weight of the kernel to the next.
 
     Raises:
-        DataError: Input or kernel is no full block of finite numbers.
+        DataError: Input or kernel is no full block of finite numbers, or a sum overflows.
         SettingError: A number is out of range, the kernel does not fit, or its name is unknown.
 
     >>> convolve("1 2 / 3 4", "1 1 / 0 0").map.tolist()
@@ -198,6 +198,7 @@ def convolve(
     image, picture = _tensor("input", input)
     weights = _kernel(kernel)
     done = convolution.convolve(image, weights, stride=stride, padding=padding, dilation=dilation)
+    _refuse_overflow(done)
     return Illustration(done, picture=picture)
 
 
@@ -219,7 +220,7 @@ def pool(
         padding: Pixels at every border, at most half the window.
 
     Raises:
-        DataError: The input is no full block of finite numbers.
+        DataError: The input is no full block of finite numbers, or a sum overflows.
         SettingError: A number is out of range, or the window does not fit.
 
     >>> pool("1 2 / 3 4").map.tolist()
@@ -227,6 +228,7 @@ def pool(
     """
     image, picture = _tensor("input", input)
     done = pooling.pool(image, size, kind=kind, stride=stride, padding=padding)
+    _refuse_overflow(done)
     return Illustration(done, picture=picture)
 
 
@@ -244,6 +246,13 @@ def _tensor(name: str, given: Numbers) -> tuple[Tensor, bool]:
     if not bool(torch.isfinite(values).all()):
         raise DataError(f"{name}: a value is not finite; put a number in its place")
     return values, False
+
+
+def _refuse_overflow(done: Worked) -> None:
+    if not bool(torch.isfinite(done.map).all()):
+        raise DataError(
+            "a sum is beyond 1e308, the largest number there is: make the values smaller"
+        )
 
 
 def _kernel(given: Numbers) -> Tensor:
