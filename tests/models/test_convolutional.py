@@ -14,6 +14,7 @@ from nnatomy import models
 from nnatomy.errors import SettingError
 from nnatomy.models import from_torchvision, to_torchvision
 from nnatomy.models.catalog import CATALOG, build_network
+from nnatomy.models.googlenet import has_room_for_heads
 from nnatomy.models.image_network import is_sketch, stem_for
 from nnatomy.models.summary import count_parameters
 from nnatomy.training.folding import for_inference
@@ -248,6 +249,16 @@ def test_heads_need_room() -> None:
     assert not build_network("googlenet", (1, 32, 32), 2, {"width": 4, "auxiliary": "no"}).auxiliary
 
 
+@pytest.mark.parametrize(("stem", "sides"), [("small", range(8, 24)), ("imagenet", range(55, 72))])
+def test_there_is_room_where_the_maps_of_the_heads_are_large_enough(stem, sides) -> None:
+    network = models.googlenet(2, 1, stem=stem, width=4).eval()
+    before = list(network.features).index(network.features.inception4a)
+    for side in sides:
+        with torch.no_grad():
+            maps = network.features[: before + 1](torch.zeros(1, 1, side, side))
+        assert has_room_for_heads(side, stem) == (maps.shape[-1] >= 4), side
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "settings", "message"),
     [
@@ -268,6 +279,19 @@ def test_heads_need_room() -> None:
 def test_a_mistake_is_named(name: str, shape: tuple, settings: dict, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         build_network(name, shape, 2, settings)
+
+
+def test_densenet_silences_what_its_layers_add() -> None:
+    network = models.densenet121(2, 1, stem="small", growth=2, dropout=0.5)
+    silenced = [m.p for m in network.modules() if isinstance(m, nn.Dropout)]
+    assert silenced == [0.5] * (6 + 12 + 24 + 16)
+    assert not network.head.bias.any()
+
+
+@pytest.mark.parametrize("depths", [(1, 1, 1), (1, 1, 1, 1, 1, 1), (0, 1, 1, 1, 1)])
+def test_vgg_has_five_stages(depths: tuple) -> None:
+    with pytest.raises(SettingError, match="depths must be five numbers of at least 1"):
+        models.VGG(depths, num_classes=2, width=4, hidden=4)
 
 
 @pytest.mark.parametrize("name", NARROW)

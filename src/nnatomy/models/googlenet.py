@@ -51,7 +51,8 @@ def has_room_for_heads(side: int, stem: Stem) -> bool:
         side: The shorter one of the images.
         stem: The network's stem.
     """
-    return side // (4 if stem == "small" else 16) >= _HEAD_GRID
+    halved = side if stem == "small" else (side + 1) // 2  # the first filters round up
+    return halved // (4 if stem == "small" else 8) >= _HEAD_GRID
 
 
 class FilterBank(nn.Sequential):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from nnatomy.errors import SettingError
 from nnatomy.models.image_network import (
     Stem,
     check_dropout,
@@ -66,8 +67,9 @@ class VGG(nn.Module):
         W/16; pooled to 7×7, with the small stem to 1×1.
 
     Raises:
-        SettingError: A width is below 1, dropout is outside [0, 1), the stem is unknown; in
-            `forward`, the images are smaller than 32×32 and the stem is not the small one.
+        SettingError: There are not five depths of at least 1, a width is below 1, dropout is
+            outside [0, 1), the stem is unknown; in `forward`, the images are smaller than 32×32
+            and the stem is not the small one.
 
     Example:
         network = VGG(DEPTHS[11], num_classes=10, stem="small", width=16)
@@ -97,6 +99,8 @@ class VGG(nn.Module):
             }
         )
         check_dropout("dropout", dropout)
+        if len(depths) != len(_DOUBLINGS) or min(depths) < 1:
+            raise SettingError(f"depths must be five numbers of at least 1, got {depths}")
         small = stem == "small"
         self.stem, self.least_side = stem, 1 if small else 32
         layers: list[nn.Module] = []
