@@ -157,6 +157,18 @@ def test_receptive_field_is_what_a_value_depends_on() -> None:
     assert row.jump == 2
 
 
+def test_the_longer_side_is_given_where_they_differ() -> None:
+    row = summarize(nn.Sequential(nn.Conv2d(1, 1, (3, 5), stride=(1, 2))), (1, 9, 9))[0]
+    assert (row.receptive_field, row.jump) == (5, 2)
+
+
+@pytest.mark.parametrize("kind", [nn.MaxPool3d, nn.AvgPool3d])
+def test_pooling_of_volumes_sees_its_window(kind: type[nn.Module]) -> None:
+    layers = nn.Sequential(kind(3, stride=1, padding=1), kind(2))
+    rows = summarize(layers, (2, 8, 8, 8))
+    assert [(row.receptive_field, row.jump) for row in rows] == [(3, 1), (4, 2)]
+
+
 def test_layers_of_other_kinds() -> None:
     convolution = summarize(nn.Sequential(nn.Conv1d(2, 3, 5, dilation=2)), (2, 20))[0]
     assert convolution.layer == "Conv1d(2 → 3, 5, dilation 2)"

@@ -77,6 +77,8 @@ _WINDOWS: Mapping[Any, Callable[[Field, Sequence[Any]], Field | None]] = {
     _ATEN.convolution.default: _convolved,
     _ATEN.max_pool2d_with_indices.default: _pooled,
     _ATEN.avg_pool2d.default: _averaged,
+    _ATEN.max_pool3d_with_indices.default: _pooled,
+    _ATEN.avg_pool3d.default: _averaged,
 }
 
 
@@ -88,7 +90,8 @@ class FieldTracker(TorchDispatchMode):
     a mean over the map, a dense layer, a transposed convolution) there is none.
 
     Args:
-        images: Where every value sees itself alone; (B, C, H, W) or (B, C, T).
+        images: Where every value sees itself alone; (B, C, H, W), (B, C, D, H, W) or
+            (B, C, T).
     """
 
     def __init__(self, images: Tensor) -> None:
