@@ -13,6 +13,15 @@ def codes(files):
     return [finding.code for finding in files.findings]
 
 
+def test_an_empty_name_is_not_the_folder_one_is_in(tmp_path, monkeypatch):
+    class_folder(tmp_path, {"cat": 1})
+    monkeypatch.chdir(tmp_path)
+    for name in ("", " "):
+        with pytest.raises(DataError, match="is empty"):
+            scan_images(name)
+    assert len(scan_images(".")) == 1
+
+
 def test_class_folder(tmp_path):
     class_folder(tmp_path, {"cat": 11, "dog": 2})
     files = scan_images(tmp_path)

@@ -109,6 +109,8 @@ def scan_images(source: Path | str, *, target: str | None = None) -> ImageFiles:
     Raises:
         DataError: Nothing is there, it is an archive, or it holds no images.
     """
+    if isinstance(source, str) and not source.strip():
+        raise DataError("the name of the images is empty; write . for the folder you are in")
     source = Path(source)
     if source.is_dir():
         try:
