@@ -41,6 +41,13 @@ class Pooled(nn.Module):
         return self.head(self.pool(self.features(images)))
 
 
+class Certain(Pooled):
+    """It gives probabilities, not scores."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).softmax(1)
+
+
 class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -128,6 +135,7 @@ class TheirVgg(nn.Module):
 
 LINEAR = {
     "parts": Pooled,
+    "parts, softmax": Certain,
     "resnet's names": TheirResNet,
     "densenet's names, in place": TheirDenseNet,
     "densenet's names": lambda: TheirDenseNet(inplace=False),

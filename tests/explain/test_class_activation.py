@@ -17,7 +17,7 @@ from explain.networks import (
     ready,
 )
 from nnatomy.errors import DataError, SettingError
-from nnatomy.explain import cam, explain, grad_cam
+from nnatomy.explain import cam, explain, grad_cam, occlusion
 from nnatomy.models import mlp
 
 ALL = [*LINEAR, *OTHERS, *IMAGE_NETWORKS]
@@ -50,6 +50,9 @@ def test_the_mean_of_an_exact_map_plus_the_bias_is_the_class_score(name):
         torch.testing.assert_close(scores, found.scores[:, target], rtol=1e-4, atol=1e-5)
         if "densenet's names" in name:  # its outputs are the log-softmax of the scores
             torch.testing.assert_close(found.scores.log_softmax(1), expected)
+        elif "softmax" in name:
+            torch.testing.assert_close(found.probability, expected[:, target])
+            torch.testing.assert_close(found.scores.softmax(1), expected)
         else:
             torch.testing.assert_close(found.scores, expected)
 
@@ -96,7 +99,7 @@ def test_gradient_maps_are_the_printed_ones_by_finite_differences():
     torch.testing.assert_close(found.positive, found.values.relu())
 
 
-@pytest.mark.parametrize("name", [n for n in LINEAR if "densenet" not in n])
+@pytest.mark.parametrize("name", [n for n in LINEAR if "densenet" not in n and "softmax" not in n])
 def test_gradient_maps_of_a_linear_head_are_exact_maps_over_their_places(name):
     network, inputs = made(name), images()
     exact, by_gradient = cam(network, inputs, 1), grad_cam(network, inputs, 1)
@@ -113,6 +116,40 @@ def test_maps_are_enlarged_bilinearly_with_the_corners_of_pixels_aligned():
     between = found.values[:, 2 * factor - 1 : 2 * factor + 1, 2 * factor - 1 : 2 * factor + 1]
     mean = found.maps[:, 1:3, 1:3].mean((1, 2))
     torch.testing.assert_close(between.mean((1, 2)), mean, rtol=1e-4, atol=1e-5)
+
+
+def test_maps_of_wide_and_high_images_lie_as_the_images_do():
+    network = made("parts")
+    for height, width in ((16, 40), (40, 16)):
+        inputs = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(2))
+        found, turned = cam(network, inputs, 1), occlusion(network, inputs, 1, size=4)
+        assert found.values.shape == turned.values.shape == (2, height, width)
+        assert found.maps.shape == (2, height // 4, width // 4)
+        scores = network(inputs)[:, 1]
+        torch.testing.assert_close(found.maps.mean((1, 2)) + found.bias, scores)
+        assert torch.isfinite(found.faithfulness).all()
+
+
+def test_a_head_that_is_nearly_linear_is_not_taken_for_one():
+    class Nearly(Pooled):
+        def forward(self, images):
+            return self.head(1.01 * self.pool(self.features(images)))
+
+    network = ready(Nearly())
+    assert cam(network, images()).method == "grad-cam"
+    with pytest.raises(SettingError, match="not linear"):
+        cam(network, images(), method="cam")
+
+
+def test_maps_of_one_place_are_taken_where_there_are_no_others():
+    squeezed = nn.Sequential(  # a layer of 1×1 filters behind the pooling is no place to look
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 4, 1), nn.Flatten()
+    )
+    assert cam(squeezed, images(), 1).maps.shape == (3, 30, 30)
+    single = nn.Sequential(nn.Conv2d(3, 8, 32), nn.ReLU(), nn.Flatten(), nn.Linear(8, 4))
+    found = cam(single, images(), 1)
+    assert (found.method, found.maps.shape) == ("cam", (3, 1, 1))
+    torch.testing.assert_close(found.maps[:, 0, 0] + found.bias, single(images())[:, 1])
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -3.0])
@@ -191,6 +228,8 @@ def test_methods_that_do_not_fit_are_refused():
         cam(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), images())
     with pytest.raises(SettingError, match="no gradient reaches"):
         cam(Cut(), images())
+    with pytest.raises(SettingError, match="no gradient reaches"):
+        cam(Cut().requires_grad_(False), images())
 
 
 class Cut(Pooled):

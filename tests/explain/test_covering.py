@@ -35,6 +35,39 @@ def test_every_patch_is_covered_and_every_pixel_has_their_mean(size, stride):
     torch.testing.assert_close(found.values, sums / counts, rtol=1e-3, atol=1e-4)
 
 
+def test_what_covers_has_the_mean_color_of_its_own_image():
+    inputs = images(2)
+    inputs[0, 0] += 2
+    inputs[1, 2] -= 3
+    seen: list[torch.Tensor] = []
+
+    class Heard(nn.Module):
+        def forward(self, given: torch.Tensor) -> torch.Tensor:
+            seen.extend(given.clone())
+            return given.mean((2, 3))
+
+    occlusion(Heard(), inputs, 0, size=16, stride=16)
+    covered = torch.stack(seen[2:]).reshape(4, 2, 3, 32, 32)  # after the images as they are
+    corners = [(0, 0), (0, 16), (16, 0), (16, 16)]
+    for copies, (top, left) in zip(covered, corners, strict=True):
+        expected = inputs.clone()
+        expected[:, :, top : top + 16, left : left + 16] = inputs.mean((2, 3))[:, :, None, None]
+        torch.testing.assert_close(copies, expected)
+
+
+def test_patches_are_a_quarter_of_the_shorter_side_and_overlap_by_half():
+    network = made("parts")
+    for height, width in ((32, 48), (48, 32)):
+        inputs = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+        found, named = (
+            occlusion(network, inputs, 1),
+            occlusion(network, inputs, 1, size=8, stride=4),
+        )
+        assert torch.equal(found.maps, named.maps)
+        assert torch.equal(found.values, named.values)
+        assert found.maps.shape == (1, (height - 8) // 4 + 1, (width - 8) // 4 + 1)
+
+
 def test_it_finds_the_only_pixels_that_count():
     class Corner(nn.Module):
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from explain.networks import images, made
 from nnatomy.errors import SettingError
 from nnatomy.explain import Explanation, cam
-from nnatomy.explain.curves import ORDERS, STEPS, area, blur, rank_of
+from nnatomy.explain.class_activation import enlarged
+from nnatomy.explain.curves import ORDERS, STEPS, Judge, area, blur, rank_of
 from nnatomy.explain.explanation import join
 
 
@@ -66,6 +68,7 @@ def test_a_network_that_does_not_look_has_no_faithful_maps():
 
 def test_curves_by_a_slow_twin():
     network, inputs = made("parts"), images(2)
+    inputs[:, :, :, 16:] += 4  # so that blurred is something else than of one color
     found = cam(network, inputs, [2, 0])
     curves = found.curves
     assert curves.deletion.shape == curves.insertion.shape == (2, STEPS + 1)
@@ -117,6 +120,40 @@ def test_a_network_that_was_trained_since_is_not_judged_by_its_new_weights():
         _ = found.faithfulness
 
 
+@pytest.mark.parametrize("shape", [(2, 10), (10, 2), (3, 5), (5, 3), (1, 2), (1, 1)])
+def test_random_orders_are_those_of_the_map_at_other_places(shape):
+    inputs, places = images(1), shape[0] * shape[1]
+    maps = torch.arange(places).float().reshape(1, *shape)
+    moved: list[Tensor] = []
+
+    def enlarge(given: Tensor) -> Tensor:
+        moved.append(given.clone())
+        return enlarged(given, (32, 32))
+
+    judge = Judge(Sees().eval(), inputs, enlarge)
+    judge(replace(cam(made("parts"), inputs, 0), maps=maps, values=enlarge(maps)))
+    rolled = {
+        tuple(maps.roll((down, right), (1, 2)).flatten().tolist())
+        for down in range(shape[0])
+        for right in range(shape[1])
+    }
+    itself, *others = [tuple(given.flatten().tolist()) for given in moved]
+    assert len(others) == ORDERS
+    assert set(others) <= rolled
+    if places > 1:
+        assert itself not in others
+        assert len(set(others)) == min(ORDERS, places - 1)
+
+
+def test_judging_costs_90_passes():
+    network, inputs = made("parts"), images(3)
+    passed: list[int] = []
+    found = cam(network, inputs)
+    with network.register_forward_hook(lambda *heard: passed.append(len(heard[1][0]))):
+        _ = found.faithfulness
+    assert sum(passed) == 90 * 3
+
+
 def test_an_explanation_made_by_hand_has_no_faithfulness():
     found = replace(cam(made("parts"), images()), judge=None)
     with pytest.raises(SettingError, match="knows no network"):
@@ -133,5 +170,9 @@ def test_parts_of_the_curves():
     one[0, 0, 10, 10] = 1
     smooth = blur(one)[0, 0]
     assert smooth[10, 10] == smooth.max() < 0.1
+    line = torch.zeros(1, 1, 5, 41)
+    line[..., 20] = 1
+    wide = blur(line)[0, 0, 2]  # a tenth of the longer side: 4.1
+    assert (wide[20] / wide[23]).item() == pytest.approx(np.exp(9 / (2 * 4.1**2)), rel=1e-3)
     ratio = smooth[10, 10] / smooth[10, 12]
     assert ratio.item() == pytest.approx(torch.tensor(4 / (2 * 2.1**2)).exp().item(), rel=1e-3)

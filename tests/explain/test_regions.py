@@ -32,6 +32,14 @@ def test_the_largest_region_above_the_share_is_framed():
     assert count(found, share=0.1, smallest=2 / 35).tolist() == [2]
 
 
+def test_shares_are_least_values():
+    found = by_hand("8004", "0000", "0200", "0200")
+    assert boxes(found, share=1.0) == [Box(0, 0, 1, 1)]
+    assert count(found, share=0.5).tolist() == [2]
+    assert count(found, share=0.25).tolist() == [3]
+    assert count(found, share=0.25, smallest=2 / 16).tolist() == [1]
+
+
 def test_pixels_that_touch_at_a_corner_belong_together():
     assert count(by_hand("900", "090", "009")).tolist() == [1]
     assert count(by_hand("900", "000", "009")).tolist() == [2]

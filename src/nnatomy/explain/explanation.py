@@ -52,7 +52,11 @@ class Explanation:
 
     @property
     def probability(self) -> Tensor:
-        """Probability of the target, (N,); of a network with one output, the output itself."""
+        """Probability of the target, (N,); of a network with one output, the output itself.
+
+        Softmax of the scores, unless these are probabilities that sum to 1: classes that do not
+        exclude each other, as behind sigmoid units, have another.
+        """
         return probabilities_of(self.scores).gather(1, self.target[:, None])[:, 0]
 
     @cached_property
@@ -69,7 +73,9 @@ class Explanation:
 
     @property
     def faithfulness(self) -> Tensor:
-        """How much better the map orders the pixels than chance does, (N,) in [-1, 1].
+        """How much better the map orders the pixels than chance does, (N,).
+
+        In [-1, 1]; of a network with one output, in units of that output.
 
         ½ [(A_ins - A_ins,random) + (A_del,random - A_del)], A the areas under the class
         probability as pixels are inserted or deleted in the map's order, or in that of the same
