@@ -113,3 +113,21 @@ def test_the_five_families_fold(family: str) -> None:
     # The auxiliary heads, which prediction does not use, stay as they are.
     used = [m for name, m in folded.named_modules() if not name.startswith("auxiliary")]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in used) == left
+
+
+@pytest.mark.parametrize(
+    ("layer", "norm", "shape"),
+    [
+        (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, affine=False), (2, 3, 8, 8)),
+        (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), (2, 3, 8, 8)),
+        (nn.Linear(3, 4), nn.BatchNorm1d(4, affine=False), (2, 3)),
+        (nn.Linear(3, 4), nn.BatchNorm1d(5), (2, 5, 3)),
+    ],
+)
+def test_unusual_batch_normalization_computes_the_same(
+    layer: nn.Module, norm: nn.Module, shape: tuple[int, ...]
+) -> None:
+    for buffer in norm.buffers():
+        buffer.copy_(torch.linspace(1, 2, buffer.numel()).reshape(buffer.shape))
+    network, inputs = nn.Sequential(layer, norm).eval(), torch.randn(shape)
+    torch.testing.assert_close(for_inference(network)(inputs), network(inputs))

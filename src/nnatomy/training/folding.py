@@ -24,7 +24,8 @@ def for_inference(network: nn.Module) -> nn.Module:
     cannot be traced are only laid out anew.
 
     Args:
-        network: Left as it is.
+        network: Left as it is. Its linear layers before batch normalization get one row a record,
+            (B, units).
 
     Returns:
         A copy in evaluation mode, of the same class and with the same module names.
@@ -68,8 +69,8 @@ def _pairs(network: nn.Module) -> list[tuple[str, str]]:
 
 def _foldable(network: nn.Module, before: str, norm: str) -> bool:
     layer, batch_norm = network.get_submodule(before), network.get_submodule(norm)
-    return (
-        type(layer) in (nn.Conv2d, nn.Linear)
-        and isinstance(batch_norm, _NORMS)
-        and batch_norm.running_mean is not None
-    )
+    if not isinstance(batch_norm, _NORMS) or batch_norm.running_mean is None:
+        return False
+    if type(layer) is nn.Linear:  # PyTorch's formula for it wants a scale
+        return batch_norm.affine and layer.out_features == batch_norm.num_features
+    return type(layer) is nn.Conv2d
