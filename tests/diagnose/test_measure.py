@@ -191,3 +191,11 @@ def test_agreement_of_two_gradients() -> None:
     assert agreement(one, torch.zeros(2)) == nothing
     assert agreement(one, torch.tensor([math.nan, 1.0])) == nothing
     assert agreement(one, torch.ones(3)) == nothing
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+def test_the_spread_of_tiny_and_huge_activations(size):
+    rows = torch.linspace(-1, 2, 96).reshape(12, 8) * size
+    expected = rows.double().std().item()
+    assert fed_numbers(rows, "")["std"] == pytest.approx(expected, rel=1e-5)
+    assert output_numbers(rows, None)["out_std"] == pytest.approx(expected, rel=1e-5)

@@ -63,11 +63,11 @@ def fed_numbers(rows: Tensor, activation: str, dropout: float = 0.0) -> dict[str
 
 
 def _spread_of(values: NDArray[np.float32]) -> tuple[float, float, float, float]:
-    """Mean, standard deviation, smallest and largest."""
+    """Mean, standard deviation, smallest and largest, the squares in a type that holds them."""
     low, high, mean = values.min(), values.max(), values.mean()
     if values.size < 2:
         return float(mean), 0.0, float(low), float(high)
-    away = (values - mean).ravel(order="K")
+    away = np.subtract(values, mean, dtype=np.float64).ravel(order="K")
     std = math.sqrt(away.dot(away) / (values.size - 1))
     return float(mean), std, float(low), float(high)
 
