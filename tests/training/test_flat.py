@@ -170,6 +170,15 @@ def test_parameters_may_begin_at_round_addresses() -> None:
     assert set(kinds.tolist()) == {0.0, 1.0, 2.0, 4.0}
 
 
+def test_addresses_are_round_where_the_device_is_not_the_cpu() -> None:
+    """256 bytes of single precision; no numbers are needed to see it."""
+    with torch.device("meta"):
+        flat = FlatParameters(nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 30)))
+    assert flat.starts == [0, 64, 256, 320]
+    assert len(flat.weights) == 384
+    assert FlatParameters(nn.Sequential(nn.Linear(3, 5))).starts == [0, 15]
+
+
 def test_a_vector_of_other_parameters_is_refused() -> None:
     flat = FlatParameters(network(), aligned=64)
     with pytest.raises(RuntimeError, match="split"):
