@@ -313,15 +313,21 @@ def test_a_state_of_another_run_is_refused(
 def test_a_run_goes_on_where_parameters_lie_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU they begin at round addresses; what is captured there is as on the CPU."""
     settings = replace(BASE, epochs=3)
-    whole, _ = whole_run(settings)
+    whole, packed_states = whole_run(settings)
+    packed = packed_states[len(packed_states) // 2]
+    gradient = torch.arange(float(len(packed.tensors["epoch_start"])))
+    noted = State(packed.tensors | {"noted.gradient": gradient}, packed.values)
     with monkeypatch.context() as patch:
         patch.setattr(
             "nnatomy.training.session.FlatParameters", partial(FlatParameters, aligned=64)
         )
         aligned, states = whole_run(settings)
         middle = states[len(states) // 2]
+        there = outcome(fit(network(1), TRAIN, VALID, settings=settings, state=packed))
+        session = fit(network(1), TRAIN, VALID, settings=replace(settings, epochs=1), state=noted)
+    assert torch.equal(session.capture().tensors["noted.gradient"], gradient)
     resumed = outcome(fit(network(1), TRAIN, VALID, settings=settings, state=middle))
-    for other in (aligned, resumed):
+    for other in (aligned, resumed, there):
         for name, values in whole[0].items():
             torch.testing.assert_close(other[0][name], values, rtol=1e-4, atol=1e-5)
     sizes = {k: len(v) for k, v in middle.tensors.items() if k in ("slot.mean", "epoch_start")}
