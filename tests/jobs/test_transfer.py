@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 
 import nnatomy
+from image_folders import write_image
 from nnatomy.cli import app
 from nnatomy.data.bundled import digits
 from nnatomy.data.split import SplitPlan
@@ -161,6 +162,21 @@ def test_weights_for_grey_images_in_torchvisions_format(tmp_path):
         None,
         train_module.start_for(config.start, config.network),
     ).input_shape == (1, 8, 8)
+
+
+def test_sixteen_bits_are_as_bright_as_they_were(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, brightest in (("bright", 4096), ("dark", 1500)):
+        for label in "ab":
+            for i in range(15):
+                pixels = rng.integers(0, brightest, (8, 8)).astype(np.uint16)
+                write_image(tmp_path / folder / label / f"{i}.png", pixels)
+    job = {"network": "lenet", "epochs": 1}
+    first = nnatomy.train(tmp_path / "bright", out=tmp_path / "first", **job)
+    second = nnatomy.train(tmp_path / "dark", start=first.path, out=tmp_path / "second", epochs=1)
+    codecs = [read_model(run.path / "model.nnatomy")[1]["codec"] for run in (first, second)]
+    assert [codec["white"] for codec in codecs] == [4095, 4095]
+    assert codecs[0]["mean"] == codecs[1]["mean"]
 
 
 def test_a_run_that_was_killed_while_warming_up_goes_on_to_the_same_bytes(

@@ -82,7 +82,7 @@ def prepare_images(
     task: str | None = None,
     plan: SplitPlan | None = None,
     settings: ImageSettings | None = None,
-    normalizer: Normalizer | None = None,
+    like: Normalizer | ImageCodec | None = None,
 ) -> Prepared:
     """Check, split and encode labelled images.
 
@@ -98,8 +98,9 @@ def prepare_images(
         task: "classification" or "regression"; None to infer it from the labels.
         plan: Shares and seed of the split.
         settings: Size, channels and other settings of the images.
-        normalizer: Statistics of other images, for a network that learned from those; by default
-            they come from the training images.
+        like: How other images were coded, for a network that learned from those: their statistics,
+            or the codec, which also says what is white in 16-bit images where they had such of
+            fewer bits. By default all of it comes from the training images.
 
     Raises:
         DataError: There are no images or labels, only one class, or too many unusable records.
@@ -115,7 +116,10 @@ def prepare_images(
         images, labels = source
         records = records_of_array(as_image_array(images), labels, task, target or "label")
     split = _divide(records, plan)
-    white = records.white(split.train, workers=workers)
+    normalizer = like.normalizer if isinstance(like, ImageCodec) else like
+    white = like.framing.white if isinstance(like, ImageCodec) else Framing.white
+    if white == Framing.white:
+        white = records.white(split.train, workers=workers)
     framing = settings.framing([records.headers[i] for i in split.train], white)
     order = np.concatenate([split.train, split.valid, split.test])
     keep = len(order) * int(np.prod(framing.shape)) <= settings.memory_limit

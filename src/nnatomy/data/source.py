@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nnatomy.data.bundled import bundled_names, load_bundled
+from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_files import ARCHIVES, EXTENSIONS, ImageFiles, is_image_list, scan_images
 from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.images import ImageSettings, prepare_images
@@ -92,7 +93,7 @@ def prepare(
     plan: SplitPlan | None = None,
     images: ImageSettings | None = None,
     scratch: Path | None = None,
-    like: Normalizer | TableCodec | None = None,
+    like: Normalizer | ImageCodec | TableCodec | None = None,
 ) -> Prepared:
     """Check, split and encode a source of any known kind.
 
@@ -105,7 +106,7 @@ def prepare(
         images: Size, channels and other settings of images.
         scratch: Folder for the encoded records of a table that is too large for memory.
         like: What an earlier network saw of its records, instead of codes fitted on these: how
-            pixels were normalized, or the codec of a table with the same columns.
+            pixels were normalized, the codec of images, or that of a table with the same columns.
 
     Raises:
         DataError: The source cannot be used.
@@ -113,7 +114,7 @@ def prepare(
     """
     opened = open_source(source, target=target)
     table = like if isinstance(like, TableCodec) else None
-    pixels = like if isinstance(like, Normalizer) else None
+    pixels = None if isinstance(like, TableCodec) else like
     if like is not None and (pixels is None) == (opened.kind == "images"):
         kind = "a table" if opened.kind == "table" else "images"
         raise SettingError(f"{opened.name} is {kind}, which the earlier network did not learn from")
@@ -126,7 +127,7 @@ def prepare(
             task=task,
             plan=plan,
             settings=images,
-            normalizer=pixels,
+            like=pixels,
         )
     elif images not in (None, ImageSettings()):
         raise SettingError(f"{opened.name} is a table: it has no image size, channels or fit")

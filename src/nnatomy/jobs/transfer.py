@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.prepared import Prepared
 from nnatomy.data.table import TableCodec
@@ -20,7 +21,9 @@ from nnatomy.training.transfer import normalizer_of
 from nnatomy.training.weight_source import Start
 
 
-def inputs_like(start: Start | None, network: str | None) -> Normalizer | TableCodec | None:
+def inputs_like(
+    start: Start | None, network: str | None
+) -> Normalizer | ImageCodec | TableCodec | None:
     """How inputs are coded, so that they mean to the network what they meant before.
 
     Raises:
@@ -30,6 +33,8 @@ def inputs_like(start: Start | None, network: str | None) -> Normalizer | TableC
         return None
     if start.facts is not None and start.facts["codec"]["format"] == "table":
         return TableCodec.from_json(start.facts["codec"])
+    if start.facts is not None:
+        return ImageCodec.from_json(start.facts["codec"])
     return normalizer_of(start, network or "")
 
 

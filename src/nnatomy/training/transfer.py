@@ -219,21 +219,17 @@ def channels_of(start: Start) -> int | None:
 
 
 def normalizer_of(start: Start, network: str) -> Normalizer | None:
-    """How the start expects pixels to be normalized.
+    """How weights in torchvision's format expect pixels to be normalized.
 
-    None where it takes no images, and where it does not say: torchvision has no weights for grey
-    images, so that nothing is known of those that somebody else trained.
+    None where nobody says: torchvision has no weights for grey images.
 
     Args:
         start: The weights.
         network: The catalog's name of the network.
     """
-    if start.facts is None and channels_of(start) == 1:
+    if channels_of(start) == 1:
         return None
-    if start.facts is None:
-        return HALF if network == "googlenet" else IMAGENET
-    codec = start.facts["codec"]
-    return Normalizer(codec["mean"], codec["std"]) if codec["format"] == "images" else None
+    return HALF if network == "googlenet" else IMAGENET
 
 
 def _shape(tensor: Tensor) -> str:
