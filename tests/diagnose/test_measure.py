@@ -199,3 +199,7 @@ def test_the_spread_of_tiny_and_huge_activations(size):
     expected = rows.double().std().item()
     assert fed_numbers(rows, "")["std"] == pytest.approx(expected, rel=1e-5)
     assert output_numbers(rows, None)["out_std"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_targets_that_are_not_asked_for_are_no_error():
+    assert target_numbers(torch.tensor([2, 2, 2, 1, -100]))["target_share"] == pytest.approx(0.6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from diagnose.networks import (
 )
 from nnatomy.data.samples import TensorSamples
 from nnatomy.diagnose.measure import participation
-from nnatomy.diagnose.probe import Measuring, Probe
+from nnatomy.diagnose.probe import Measuring, Probe, _bounded
 from nnatomy.errors import NonFiniteError
 from nnatomy.models.mlp import MLP
 from nnatomy.training.fit import fit
@@ -391,3 +392,7 @@ def test_rows_can_be_written_down_whatever_overflows() -> None:
     row = measuring.measure(None, None)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
     assert row["fed_std"][0] > 1e37
+
+
+def test_what_overflowed_keeps_its_sign():
+    assert _bounded([math.inf, -math.inf, 1.0, None]) == [3e38, -3e38, 1.0, None]
