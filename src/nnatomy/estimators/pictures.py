@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def encode_pictures(
     train: NDArray[np.int64],
     valid: NDArray[np.int64],
     settings: ImageSettings,
-    normalizer: Normalizer | None = None,
+    like: Normalizer | ImageCodec | None = None,
 ) -> tuple[ImageCodec, Samples, Samples]:
     """Bring images into the form of a network's inputs, fitted on the training images.
 
@@ -135,12 +135,16 @@ def encode_pictures(
         train: Positions of those to learn from.
         valid: Positions of those to validate on.
         settings: Size and channels; those not named are chosen by the training images.
-        normalizer: Statistics of other images, for a network that learned from those.
+        like: How other images were coded, for a network that learned from those: see
+            `prepare_images`.
 
     Raises:
         DataError: An image cannot be used.
     """
     framing = pictures.framing(train, settings)
+    normalizer = like.normalizer if isinstance(like, ImageCodec) else like
+    if isinstance(like, ImageCodec) and like.framing.white != Framing.white:
+        framing = replace(framing, white=like.framing.white)
     order = np.concatenate([train, valid])
     loaded = pictures.load(order, framing, len(train))
     classes = distinct_classes(pictures.labels)

@@ -17,7 +17,6 @@ from nnatomy.jobs.data_lines import Say, silent
 from nnatomy.training import starting
 from nnatomy.training.atomic import write_json
 from nnatomy.training.run_folder import RunFolder
-from nnatomy.training.transfer import normalizer_of
 from nnatomy.training.weight_source import Start
 
 
@@ -33,9 +32,7 @@ def inputs_like(
         return None
     if start.facts is not None and start.facts["codec"]["format"] == "table":
         return TableCodec.from_json(start.facts["codec"])
-    if start.facts is not None:
-        return ImageCodec.from_json(start.facts["codec"])
-    return normalizer_of(start, network or "")
+    return starting.pixels_like(start, network or "")
 
 
 def begin(

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from nnatomy.data.image_codec import ImageCodec
 from nnatomy.data.image_normalize import Normalizer
 from nnatomy.data.images import ImageSettings
 from nnatomy.errors import DataError, SettingError
@@ -92,8 +93,8 @@ def images_like(images: ImageSettings, start: Start | None) -> ImageSettings:
     return replace(images, channels=images.channels or channels_of(start))
 
 
-def pixels_like(start: Start | None, network: str) -> Normalizer | None:
-    """How pixels are normalized, so that they mean to the network what they meant before.
+def pixels_like(start: Start | None, network: str) -> Normalizer | ImageCodec | None:
+    """How pixels are coded, so that they mean to the network what they meant before.
 
     Args:
         start: The weights; None where training starts anew.
@@ -101,11 +102,15 @@ def pixels_like(start: Start | None, network: str) -> Normalizer | None:
 
     Raises:
         SettingError: The start learned from a table.
+        IntegrityError: The start's description of its inputs cannot be read.
     """
-    normalizer = None if start is None else normalizer_of(start, network)
-    if start is not None and start.facts is not None and normalizer is None:
+    if start is None:
+        return None
+    if start.facts is None:
+        return normalizer_of(start, network)
+    if start.facts["codec"]["format"] == "table":
         raise SettingError(f"{start.path} learned from a table, not from images")
-    return normalizer
+    return ImageCodec.from_json(start.facts["codec"])
 
 
 def begin(
