@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from image_folders import encoded, noise, png_header
 from nnatomy.data.image_decode import (
@@ -188,6 +189,26 @@ def test_shrinking_averages():
     board = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(255)
     decoded = decode_image(encoded(board.astype(np.uint8)), Framing((8, 8), 1))
     assert np.abs(decoded[1:-1, 1:-1].astype(int) - 127).max() <= 1
+
+
+@pytest.mark.parametrize(("turn", "size"), [(1, (60, 100)), (6, (100, 60))])
+def test_photos_are_unpacked_at_no_less_than_twice_the_wanted_size(turn, size, monkeypatch):
+    sizes = []
+    draft = JpegImageFile.draft
+
+    def watched(image, *wanted):
+        found = draft(image, *wanted)
+        sizes.append(image.size)
+        return found
+
+    monkeypatch.setattr(JpegImageFile, "draft", watched)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    content = encoded(np.zeros((400, 1600, 3), np.uint8), "JPEG", exif=exif)
+    decode_image(content, Framing(size, 3))
+    ((width, height),) = sizes
+    assert 2 * 100 <= width < 1600
+    assert 2 * 60 <= height < 400
 
 
 def test_draft_mode_differs_little_from_full_unpacking():
