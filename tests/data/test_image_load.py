@@ -72,3 +72,10 @@ def test_grey_is_pillows_luma():
     grey = frame_array(images, Framing((6, 7), 1))
     theirs = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in images])
     assert np.abs(grey[..., 0].astype(int) - theirs).max() <= 1
+
+
+def test_one_color_image_is_not_many_grey_ones() -> None:
+    with pytest.raises(DataError, match=r"\(24, 20, 3\) looks like one color image"):
+        as_image_array(np.zeros((24, 20, 3), np.uint8))
+    assert as_image_array(np.zeros((24, 20, 3, 1), np.uint8)).shape == (24, 20, 3, 1)
+    assert as_image_array(np.zeros((3, 3, 3), np.uint8)).shape == (3, 3, 3, 1)

@@ -202,4 +202,5 @@ def test_the_spread_of_tiny_and_huge_activations(size):
 
 
 def test_targets_that_are_not_asked_for_are_no_error():
-    assert target_numbers(torch.tensor([2, 2, 2, 1, -100]))["target_share"] == pytest.approx(0.6)
+    assert target_numbers(torch.tensor([2, 2, 2, 1, -100]))["target_share"] == pytest.approx(0.75)
+    assert target_numbers(torch.tensor([-100, -1])) == {"target_share": None}

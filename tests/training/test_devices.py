@@ -15,6 +15,12 @@ from nnatomy.training.devices import (
     thread_count,
     threads_for,
 )
+from nnatomy.training.fit import fit
+from nnatomy.training.many import fit_many
+from nnatomy.training.observers import Observer
+from nnatomy.training.session import Session
+from nnatomy.training.settings import Settings
+from toy_fit import data, network
 
 
 @pytest.mark.parametrize(
@@ -88,3 +94,21 @@ def test_seeded_draws_repeat_and_leave_the_caller_alone() -> None:
 def test_precision_on_a_cpu(precision: str, dtype: torch.dtype) -> None:
     with mixed_precision(torch.device("cpu"), precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_gpu_takes_repeatable_algorithms_while_training_and_the_users_afterwards() -> None:
+    cudnn, seen = torch.backends.cudnn, []
+
+    class Looking(Observer):
+        def on_step(self, session: Session) -> None:
+            seen.append((cudnn.deterministic, cudnn.benchmark))
+
+    before = cudnn.deterministic, cudnn.benchmark
+    try:
+        cudnn.deterministic, cudnn.benchmark = False, True
+        fit(network(), data(), settings=Settings(epochs=1), observers=[Looking()])
+        fit_many([network()], data(), settings=[Settings(epochs=1)], observers=[Looking()])
+        assert (cudnn.deterministic, cudnn.benchmark) == (False, True)
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+    assert set(seen) == {(True, False)}

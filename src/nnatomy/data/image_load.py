@@ -165,6 +165,11 @@ def _channels_last(images: Any) -> NDArray[Any]:
     array = np.asarray(images)
     if array.dtype.kind not in "buif":
         raise DataError(f"image array: values of type {array.dtype} are not numbers")
+    if array.ndim == 3 and array.shape[2] == 3 < min(array.shape[:2]):
+        raise DataError(
+            f"image array: shape {array.shape} looks like one color image: give images[None]; grey "
+            "images that are three pixels wide have the shape (N, H, 3, 1)"
+        )
     if array.ndim == 3:
         array = array[..., np.newaxis]
     elif array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):

@@ -148,7 +148,9 @@ def _largest_share(classes: NDArray[Any]) -> float:
 def target_numbers(targets: Tensor) -> dict[str, Any]:
     """The answers that were wanted: see `output_numbers`."""
     if targets.dim() == 1 and not targets.is_floating_point():
-        return {"target_share": _largest_share(targets.cpu().numpy().clip(min=0))}
+        classes = targets.cpu().numpy()
+        classes = classes[classes >= 0]  # the others are left out by the loss
+        return {"target_share": _largest_share(classes) if len(classes) else None}
     values = targets.float()
     std = values.std().item() if values.numel() > 1 else 0.0
     return {"target_mean": values.mean().item(), "target_std": std}
