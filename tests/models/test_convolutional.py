@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from filled_weights import filled, image
+from image_networks import lived
 from nnatomy import models
 from nnatomy.errors import SettingError
 from nnatomy.models import from_torchvision, to_torchvision
@@ -63,17 +64,6 @@ def sketch(name: str, **settings: object) -> nn.Module:
 def narrow(name: str, **settings: object) -> nn.Module:
     torch.manual_seed(0)
     return getattr(models, name)(5, 2, **(NARROW[name] | settings))
-
-
-def lived(network: nn.Module) -> nn.Module:
-    """Batch normalization away from its start."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.7, 1.3)
-            nn.init.normal_(module.bias, 0.0, 0.1)
-            module.running_mean.normal_(0.0, 0.1)
-            module.running_var.uniform_(0.7, 1.5)
-    return network.eval()
 
 
 def images(side: int, count: int = 2) -> Tensor:
