@@ -97,15 +97,20 @@ class Bench:
 
     def settings(self, task: Task) -> tuple[str, dict[str, Any], Settings]:
         """The network's name, its settings, and how it is trained."""
-        name, *own = task.network.split(",")
-        values = dict(text.split("=", 1) for text in own + self.given.set)
-        training = {key: values.pop(key) for key in setting_names() if key in values}
+        name, own, training = self.chosen(task.network)
         training |= {"lr": task.rate, "epochs": self.given.epochs, "seed": task.seed}
         training |= {"device": self.given.device}
         if self.given.workers > 1:
             training["threads"] = max(1, processors() // self.given.workers)
+        return name, own, settings_from(training)
+
+    def chosen(self, network: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """The network's name, its settings, and those of training: the catalog's or given ones."""
+        name, *own = network.split(",")
+        values = dict(text.split("=", 1) for text in own + self.given.set)
+        training = {key: values.pop(key) for key in setting_names() if key in values}
         checked = checked_settings(name, values)
-        return name, checked, settings_from({**entry_of(name).defaults, **training})
+        return name, checked, {**entry_of(name).training(checked), **training}
 
     def run(self, task: Task) -> Outcome:
         """Train once."""
@@ -158,9 +163,8 @@ def _cell(reached: list[Outcome]) -> str:
     return f"{statistics.mean(scores):.3f} ({min(scores):.3f}–{max(scores):.3f})"
 
 
-def _row(network: str, rates: list[float], reached: dict[float, list[Outcome]]) -> str:
-    default = entry_of(network.split(",")[0]).defaults.get("lr", Settings().lr)
-    cells = [_cell(reached[rate]) for rate in rates]
+def _row(network: str, default: float, reached: dict[float, list[Outcome]]) -> str:
+    cells = [_cell(outcomes) for outcomes in reached.values()]
     seconds = statistics.mean(o.seconds for outcomes in reached.values() for o in outcomes)
     return f"| {network} | {default:g} | {' | '.join(cells)} | {seconds:.0f} |"
 
@@ -206,7 +210,8 @@ def main() -> None:
         for task, outcome in group:
             reached.setdefault(task.rate, []).append(outcome)
             rows.append(vars(task) | vars(outcome))
-        print(_row(network, given.rates, reached), flush=True)
+        default = own.chosen(network)[2].get("lr", Settings().lr)
+        print(_row(network, default, reached), flush=True)
         if given.json:
             given.json.write_text(json.dumps(rows))
     print(f"{time.perf_counter() - began:.0f} s")

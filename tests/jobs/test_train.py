@@ -32,6 +32,14 @@ def test_a_run_folder_has_everything(table_run):
     assert verify_report(table_run.report, table_run.path / "test_predictions.csv") == []
 
 
+def test_a_form_of_a_network_has_a_rate_of_its_own():
+    def rate(**settings):
+        config = TrainConfig(source="x", network="googlenet", settings=settings)
+        return resolve(config, (1, 8, 8), "classification").training.lr
+
+    assert (rate(), rate(batch_norm="false"), rate(batch_norm="no", lr=0.1)) == (0.003, 0.0005, 0.1)
+
+
 def test_the_figures_follow_from_the_predictions(table_run, regression_run):
     table = pd.read_csv(table_run.path / "test_predictions.csv", keep_default_na=False)
     assert len(table) == table_run.result["splits"]["test"]

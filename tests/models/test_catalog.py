@@ -13,6 +13,7 @@ from nnatomy.models.catalog import (
     build_network,
     checked_settings,
     default_network,
+    entry_of,
     network_settings,
 )
 from nnatomy.training.objectives import OBJECTIVES
@@ -107,7 +108,15 @@ def test_entry_names_things_that_exist(name: str) -> None:
     assert set(entry.objectives) <= {"classification", "regression"}
     assert set(entry.objectives.values()) <= set(OBJECTIVES)
     settings_from(dict(entry.defaults))
+    settings_from(dict(entry.bare or {}))
     assert checked_settings(name, network_settings(name)) == {
         key: tuple(value) if isinstance(value, tuple) else value
         for key, value in network_settings(name).items()
     }
+
+
+def test_training_that_suits_googlenet_depends_on_its_form() -> None:
+    entry = entry_of("googlenet")
+    assert entry.training({"width": 8}) == entry.training({"batch_norm": True}) == entry.defaults
+    assert entry.training({"batch_norm": False})["lr"] == 0.0005
+    assert entry_of("mlp").training({"batch_norm": False}) == entry_of("mlp").defaults

@@ -21,6 +21,7 @@ def _networks() -> list[dict[str, Any]]:
             "about": entry.about,
             "settings": {k: _plain(v) for k, v in network_settings(name).items()},
             "training": dict(entry.defaults),
+            "training_without_batch_norm": dict(entry.bare or {}),
         }
         for name, entry in CATALOG.items()
     ]
@@ -116,6 +117,10 @@ def _checks() -> list[dict[str, Any]]:
     ]
 
 
+_TRAININGS = {
+    "training": "trained with",
+    "training_without_batch_norm": "without batch_norm trained with",
+}
 LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "networks": _networks,
     "datasets": _datasets,
@@ -145,9 +150,10 @@ def command(
         print(_line(row))
         for name, default in row.get("settings", {}).items():
             print(f"    {name} = {written(default)}")
-        if row.get("training"):
-            values = ", ".join(f"{k} = {written(v)}" for k, v in row["training"].items())
-            print(f"    trained with {values}")
+        for key, words in _TRAININGS.items():
+            if row.get(key):
+                values = ", ".join(f"{k} = {written(v)}" for k, v in row[key].items())
+                print(f"    {words} {values}")
 
 
 def _line(row: dict[str, Any]) -> str:

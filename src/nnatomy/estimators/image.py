@@ -193,7 +193,9 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         weight_seed, seed = (draw_seed(random) for _ in range(2))
         start = self._start()
         name = self._name(start)
-        settings, augmentation = self._settings(name, seed), augmentation_from(self.augment)
+        own = settings_like(name, self.network_settings or {}, start)
+        settings = self._settings(entry_of(name).training(own), seed)
+        augmentation = augmentation_from(self.augment)
         pictures = read_pictures(X, y)
         classes = distinct_classes(pictures.labels)
         train, valid = np.arange(len(pictures.labels)), np.arange(0)
@@ -206,7 +208,6 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             images_like(ImageSettings(size=self.image_size), start),
             pixels_like(start, name),
         )
-        own = settings_like(name, self.network_settings or {}, start)
         with seeded(weight_seed):
             network = build_network(name, train_samples.input_shape, len(classes), own)
         transfer = None if start is None else self._begin(start, network, name, codec)
@@ -246,7 +247,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             sys.stderr.write(f"{line}\n")
         return record
 
-    def _settings(self, name: str, seed: int) -> Settings:
+    def _settings(self, defaults: Mapping[str, Any], seed: int) -> Settings:
         own = {
             setting: getattr(self, setting)
             for setting in ("epochs", "batch_size", "lr", "schedule", "optimizer")
@@ -266,7 +267,7 @@ class ImageClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
                 raise SettingError(
                     f"training_settings: '{setting}' is a parameter of its own; give it there"
                 )
-        settings = settings_from({**entry_of(name).defaults, **own, **common, **more})
+        settings = settings_from({**defaults, **own, **common, **more})
         usual = Settings()
         given = [part for part in PART_SETTINGS if getattr(settings, part) != getattr(usual, part)]
         require_start(given, self.start)

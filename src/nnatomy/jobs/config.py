@@ -259,9 +259,8 @@ def resolve(
     training_names = set(setting_names())
     network_part = {k: v for k, v in config.settings.items() if k not in training_names}
     chosen = settings_like(name, network_part, start)
-    training = settings_from(
-        {**GENERAL_DEFAULTS, **entry.defaults, **config.training_settings(), "seed": config.seed}
-    )
+    defaults = {**GENERAL_DEFAULTS, **entry.training(chosen)}
+    training = settings_from({**defaults, **config.training_settings(), "seed": config.seed})
     return Plan(name, chosen, training, entry.objectives[task])
 
 

@@ -57,6 +57,8 @@ class Entry:
         defaults: Training settings that suit it better than the general ones.
         fit: (input_shape, settings) -> the settings for images of this shape. Such networks have
             the stem "auto", which means the one that suits the size.
+        bare: Training settings without batch normalization, where that is a setting of the network
+            and others suit it then.
     """
 
     build: Callable[..., nn.Module]
@@ -65,6 +67,13 @@ class Entry:
     objectives: Mapping[str, str]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fit: Callable[[Shape, Mapping[str, Any]], dict[str, Any]] | None = None
+    bare: Mapping[str, Any] | None = None
+
+    def training(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Training settings that suit the network with these settings of its own."""
+        if self.bare is not None and not settings.get("batch_norm", True):
+            return self.bare
+        return self.defaults
 
     def network(self, input_shape: Shape, outputs: int, settings: Mapping[str, Any]) -> nn.Module:
         """Build the network for inputs of this shape."""
@@ -142,6 +151,7 @@ CATALOG: dict[str, Entry] = {
         _BOTH,
         _NORMALIZED,
         _with_heads,
+        _BARE,
     ),
     "resnet18": _pictures(resnet18, "ResNet-18: residual blocks of two convolutions", _RESIDUAL),
     "resnet34": _pictures(resnet34, "ResNet-34: residual blocks of two convolutions", _RESIDUAL),
