@@ -25,7 +25,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 """Networks that are trained and asked."""
 LEAST = {"four convolutions": (0.95, 0.5), "a narrow ResNet-18": (0.75, 0.3)}
 """Share of hits, and rank correlation with occlusion. A ResNet's maps have 6×6 places that each see
-the whole scene: from start to start, and with the length of training, it hits 82 to 99 %."""
+the whole scene: after so short a training it hits 82 to 99 %. On 2,000 scenes, which take too long
+here, it hits 95.6 to 99.0 % (`python -m bench.pointing`)."""
 HELD_OUT = 200
 
 
