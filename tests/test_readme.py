@@ -44,6 +44,7 @@ SNIPPETS = [
         "docs/diagnosis.md",
         "docs/convolution.md",
         "docs/explaining.md",
+        "docs/convolutional_networks.md",
     )
     for code in PYTHON.findall((ROOT / page).read_text(encoding="utf-8"))
 ]
@@ -91,6 +92,12 @@ def test_a_shown_command_runs(command, place):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+# What PyTorch calls deprecated and uses itself: a class whose objects its ONNX exporter copies, and
+# a way to define methods, when its compiler is imported.
+@pytest.mark.filterwarnings(
+    r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning",
+    "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning",
+)
 @pytest.mark.parametrize(("page", "code"), SNIPPETS)
 def test_a_shown_snippet_runs(page, code, place, monkeypatch):
     monkeypatch.chdir(place)
