@@ -32,9 +32,9 @@ def plain_environment(monkeypatch):
     monkeypatch.setenv("COLUMNS", "110")
 
 
-def run(stream, rows, total=3):
+def run(stream, rows, total=3, **more):
     clock = Clock()
-    progress = LiveProgress(total, stream, clock=clock)
+    progress = LiveProgress(total, stream, clock=clock, **more)
     for row in rows:
         clock.now += 2.0
         progress.row(row)
@@ -75,6 +75,19 @@ def test_a_narrow_terminal_gets_no_wrapped_line(monkeypatch):
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     assert "\x1b" not in run(Terminal(), ROWS)
+
+
+def test_the_best_epoch_is_that_whose_weights_are_kept():
+    rows = [*ROWS, {"epoch": 4, "loss": 0.4, "valid_loss": 1.7, "valid_score": 0.75}]
+    rows.append({"epoch": 5, "loss": 0.4, "valid_loss": 1.2, "valid_score": 0.75})
+    lines = run(io.StringIO(), rows, total=5, monitor="score").splitlines()
+    assert [line.split("best ")[1].split("  ")[0] for line in lines] == [
+        "0.500 @ 1",
+        "0.750 @ 2",
+        "0.750 @ 2",
+        "0.750 @ 2",
+        "0.750 @ 5",
+    ]
 
 
 def test_without_validation_the_best_is_the_training_loss():

@@ -64,6 +64,18 @@ def test_what_is_monitored(monitor: Any, given: dict[str, Any], expected: float)
     assert rules.monitored({"epoch": 1, "loss": 9.0, **given}) == expected
 
 
+def test_of_equal_scores_the_lower_loss_is_better() -> None:
+    rules = StopRules(Settings(monitor="score"))
+    best = [rules.note(row(i, v, valid_score=0.5)) for i, v in enumerate((2.0, 1.5, 1.7), 1)]
+    assert best == [True, True, False]
+    resumed = StopRules(Settings(monitor="score"))
+    resumed.restore(rules.to_values())
+    assert not resumed.note(row(4, 1.6, valid_score=0.5))
+    assert resumed.note(row(5, 1.4, valid_score=0.5))
+    assert not resumed.note(row(6, 0.1, valid_score=0.4))
+    assert resumed.best_epoch == 5
+
+
 def test_a_higher_score_is_better() -> None:
     rules = StopRules(Settings(monitor="score"))
     scores = [0.5, 0.7, 0.6, 0.7, 0.8]

@@ -19,7 +19,7 @@ class Progress(Observer):
     def on_start(self, session: Session) -> None:
         """Begin with the epochs still to come."""
         say_if_compiling(session)
-        self._live = LiveProgress(session.settings.epochs)
+        self._live = LiveProgress(session.settings.epochs, monitor=session.settings.monitor)
         self._live.remember(session.history)
 
     def on_epoch(self, session: Session, row: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ class LiveProgress:
     Args:
         total: Epochs at most.
         stream: Where to write; standard error when None.
+        monitor: "loss" or "score", by which the best epoch is chosen.
         clock: Seconds that only grow; the time left is estimated by it.
     """
 
@@ -42,23 +43,29 @@ class LiveProgress:
         total: int,
         stream: TextIO | None = None,
         *,
+        monitor: str = "loss",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
+        self.monitor = monitor
         self.console = Console(file=stream or sys.stderr, highlight=False)
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal
         self.clock = clock
         self.began = clock()
         self.rows = 0
-        self.best: tuple[float, int] | None = None
+        self.best: tuple[float, float, int] | None = None
 
     def remember(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take in rows of an earlier start without showing them."""
         for row in rows:
             loss = finite(row.get("valid_loss"))
             loss = finite(row.get("loss")) if loss is None else loss
-            if loss is not None and (self.best is None or loss < self.best[0]):
-                self.best = (loss, int(row["epoch"]))
+            reached = finite(row.get("valid_score")) if self.monitor == "score" else None
+            value = loss if reached is None else -reached
+            if loss is None or value is None:
+                continue
+            if self.best is None or (value, loss) < self.best[:2]:
+                self.best = (value, loss, int(row["epoch"]))
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Show a row of metrics.jsonl."""
@@ -84,7 +91,9 @@ class LiveProgress:
         if row.get("valid_score") is not None:
             parts.append(f"score {score(row['valid_score'])}")
         if self.best is not None:
-            parts.append(f"best {number(self.best[0])} @ {self.best[1]}")
+            value, loss, at = self.best
+            shown = number(loss) if self.monitor == "loss" else score(-value)
+            parts.append(f"best {shown} @ {at}")
         left = (self.clock() - self.began) / self.rows * max(self.total - epoch, 0)
         return [_encodable(part, self.console) for part in (*parts, f"left {seconds(left)}")]
 

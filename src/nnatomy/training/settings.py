@@ -48,7 +48,8 @@ class Settings:
             the validation loss that counts (or score, see `monitor`) when there are validation
             records, else the training loss. None: never.
         tol: What counts as an improvement.
-        monitor: "loss" or "score" of the validation records; also chooses the best weights.
+        monitor: "loss" or "score" of the validation records; also chooses the best weights, of
+            equal scores those with the lower loss.
         weight_tol: Stop when ‖Δw‖ <= weight_tol ‖w‖ over an epoch: weights hardly change.
         error_rate: Stop when the share of training records in error, whatever their weights,
             reaches this value. None: never.

@@ -19,6 +19,7 @@ class StopRules:
     Args:
         settings: Gives the rules and their limits.
         best: Lowest monitored value so far (scores count negative).
+        best_loss: The validation loss with it: of equal scores the one with the lower loss is best.
         best_epoch: The epoch that reached it, counted from 1; 0 before the first.
         waited: Epochs in a row without an improvement by more than `tol`.
     """
@@ -27,15 +28,17 @@ class StopRules:
     best: float = math.inf
     best_epoch: int = 0
     waited: int = 0
+    best_loss: float = math.inf
 
     def note(self, row: dict[str, Any]) -> bool:
         """Take in an epoch's history row; True when it is the best so far."""
         value = self.monitored(row)
         self.waited = 0 if value <= self.best - self.settings.tol else self.waited + 1
+        loss = math.inf if row["valid_loss"] is None else float(row["valid_loss"])
         # Asked this way round, a value that is no number is never the best.
-        if not value < self.best:
+        if not (value < self.best or (value == self.best and loss < self.best_loss)):
             return False
-        self.best, self.best_epoch = value, row["epoch"]
+        self.best, self.best_loss, self.best_epoch = value, loss, row["epoch"]
         return True
 
     def note_losses(self, losses: NDArray[np.float64], first_epoch: int) -> None:
@@ -87,4 +90,5 @@ class StopRules:
     def restore(self, values: dict[str, Any]) -> None:
         """Continue from the counters of a checkpoint."""
         self.best = float(values["best"])
+        self.best_loss = float(values.get("best_loss", math.inf))
         self.best_epoch, self.waited = values["best_epoch"], values["waited"]
