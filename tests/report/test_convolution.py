@@ -19,6 +19,7 @@ from nnatomy.nn.pooling import pool
 from nnatomy.report.convolution_text import convolution_text, size_formula
 from nnatomy.report.figures_convolution import WIDTH, convolution_figure, map_shade
 from nnatomy.report.grids import Block, Shade, entries, png, shade_of, strongest
+from nnatomy.report.svg import Drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
 INPUT = torch.tensor(
@@ -129,6 +130,16 @@ def test_colors_are_symmetric_around_zero() -> None:
     assert shade_of(np.zeros((2, 2))).level(0.0) == "z"
     grey = Shade(255, grey=True)
     assert [grey.level(v) for v in (-3, 0, 255, 400)] == ["g0", "g0", "g10", "g10"]
+
+
+def test_every_pixel_of_a_drawn_map_has_the_color_of_its_value() -> None:
+    values = np.linspace(-792, 769, 60 * 40).reshape(40, 60).round()
+    block = Block("map", values, shade_of(values), raster=True)
+    drawing = Drawing(block.width, block.height, "map", "")
+    block.draw(drawing, 0, 0)
+    (data,) = re.findall(r"base64,([^\"]+)", drawing.render())
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
+    np.testing.assert_array_equal(drawn, block.shade.pixels(values))
 
 
 def test_a_picture_comes_out_grey_and_differences_in_color() -> None:

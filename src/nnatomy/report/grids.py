@@ -24,7 +24,6 @@ STRENGTH = 0.8  # of orange or blue in the strongest color, so that dark digits 
 DARK_UP_TO = 4  # grey levels (of 0 to 10) that need light digits
 _LETTER = 8.0
 _SMALL = 200.0  # pixels above which a raster is twice as fine as it is shown
-_COLORS = 64
 _ORANGE, _BLUE = np.array([179.0, 88.0, 6.0]), np.array([8.0, 119.0, 189.0])
 
 
@@ -168,7 +167,7 @@ class Block:
         box = Box(left, top, left + size * columns, top + size * rows)
         most = int(self.side * (2 if self.side > _SMALL else 1))
         values = self.values if self.shade.grey else strongest(self.values, most)
-        drawing.image(box, png(self.shade.pixels(values), most=most, colors=_COLORS))
+        drawing.image(box, png(self.shade.pixels(values), most=most))
         drawing.rect(box, "frame")
 
     def _draw_marks(self, drawing: Drawing, left: float, top: float) -> None:
@@ -220,21 +219,18 @@ def strongest(values: Grid, most: int) -> Grid:
     return kept
 
 
-def png(pixels: NDArray[np.uint8], *, most: int | None = None, colors: int | None = None) -> bytes:
-    """Pixels as a PNG file.
+def png(pixels: NDArray[np.uint8], *, most: int | None = None) -> bytes:
+    """Pixels as a PNG file that keeps every color as it is.
 
     Args:
         pixels: (H, W) of grey or (H, W, 3) of color.
         most: Longest side that it is made smaller to.
-        colors: Number of different colors that are kept; grey keeps all its levels.
     """
     from PIL import Image
 
     image = Image.fromarray(pixels)
     if most is not None and max(image.size) > most:
         image.thumbnail((most, most), Image.Resampling.BOX)
-    if colors is not None and image.mode == "RGB":
-        image = image.quantize(colors)
     stream = io.BytesIO()
     image.save(stream, "png", optimize=True)
     return stream.getvalue()
