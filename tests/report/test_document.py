@@ -170,3 +170,17 @@ def test_markdown_tables_have_as_many_cells_as_heads(digits, hostile):
             if cells is not None and width is not None:
                 assert cells == width
             width = cells
+
+
+def test_layers_show_their_numbers_first_and_each_formula_once(digits):
+    facts, _ = digits
+    blocks = section(build_document(facts), "architecture").blocks
+    layers, formulas = (block for block in blocks if isinstance(block, Table))
+    assert [head for head, _ in layers.columns] == [
+        *("Name", "Output", "Parameters", "Multiplications", "Sees", "Layer")
+    ]
+    assert layers.one_line
+    assert [row for row in formulas.rows if row[0] == "ReLU"] == [("ReLU", "y = max(0, z)")]
+    page = render_html(build_document(facts), facts)
+    assert page.count('<td class="left">y = max(0, z)</td>') == 1
+    assert '<div class="table one-line"' in page

@@ -164,12 +164,11 @@ def _architecture_blocks(facts: Facts) -> list[Block]:
     rows = tuple(
         (
             line(entry.get("name"), 60),
-            line(entry.get("layer"), 80),
             shape(entry.get("output")),
             count(entry.get("parameters")),
             count(entry.get("multiplications")),
             count(entry.get("receptive_field")),
-            line(entry.get("formula") or "", 120),
+            line(entry.get("layer"), 80),
         )
         for entry in layers[:MOST_LAYERS]
     )
@@ -178,18 +177,33 @@ def _architecture_blocks(facts: Facts) -> list[Block]:
             caption="Layers",
             columns=(
                 ("Name", "left"),
-                ("Layer", "left"),
                 ("Output", "right"),
                 ("Parameters", "right"),
                 ("Multiplications", "right"),
                 ("Sees", "right"),
-                ("Formula", "left"),
+                ("Layer", "left"),
             ),
             rows=rows,
             note=_layers_note(layers),
+            one_line=True,
         )
     )
+    if table := _formulas_table(layers[:MOST_LAYERS]):
+        blocks.append(table)
     return blocks
+
+
+def _formulas_table(layers: Sequence[Mapping[str, Any]]) -> Table | None:
+    """What each kind of layer computes, told once however many layers are of that kind."""
+    pairs = {
+        (line(str(entry.get("layer")).partition("(")[0], 40), line(entry["formula"], 120)): None
+        for entry in layers
+        if entry.get("formula")
+    }
+    if not pairs:
+        return None
+    columns: tuple[tuple[str, Align], ...] = (("Layer", "left"), ("Formula", "left"))
+    return Table(caption="Formulas", columns=columns, rows=tuple(pairs))
 
 
 def _curve_blocks(facts: Facts) -> list[Block]:

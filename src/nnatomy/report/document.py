@@ -49,6 +49,7 @@ class Table:
         rows: One text a cell.
         strong: Number of the row to stand out, or None.
         note: Small print below.
+        one_line: No cell is broken into lines, however wide the table becomes.
     """
 
     kind: ClassVar[str] = "table"
@@ -57,6 +58,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     strong: int | None = None
     note: str = ""
+    one_line: bool = False
 
 
 @dataclass(frozen=True)
