@@ -208,7 +208,8 @@ def test_on_the_command_line(pth, monkeypatch, capsys):
     small = ("--set", "stem=small", "--set", "width=4")
     code, out, err = run("resnet.pth", "--network", "resnet18", "--out", "w.safetensors", *small)
     assert (code, err) == (0, "")
-    assert "nnatomy train FOLDER --network resnet18 --from w.safetensors" in out
+    named = "--network resnet18 --set stem=small --set width=4 --from w.safetensors"
+    assert f"start from it: nnatomy train FOLDER {named}\n" in out
     code, out, err = run("resnet.pth", "--network", "resnet18", "--out", "w.safetensors", *small)
     assert (code, out) == (2, "")
     assert err == (
@@ -218,3 +219,18 @@ def test_on_the_command_line(pth, monkeypatch, capsys):
         "resnet.pth", "--network", "resnet18", "--out", "v.safetensors", *small, "--json"
     )
     assert json.loads(out)["outputs"] == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"width": "4"}, {"stem": "imagenet", "width": 4}),
+        ({"width": 4, "stem": "auto"}, {"stem": "imagenet", "width": 4}),
+        ({"width": 64}, {"stem": "imagenet"}),
+    ],
+)
+def test_settings_that_a_training_has_to_name(tmp_path, given, named):
+    width = int(given["width"])
+    path = tmp_path / "large.pth"
+    torch.save(to_torchvision(resnet18(2, stem="imagenet", width=width)), path)
+    assert imported(path, settings=given).settings == named

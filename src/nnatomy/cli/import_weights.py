@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nnatomy.cli.output import pairs, print_json, say
+from nnatomy.conversion import written
+
+if TYPE_CHECKING:
+    from nnatomy.jobs.import_weights import Imported
 
 
 def command(
@@ -47,4 +52,12 @@ def command(
         f"{done.path}: {done.network}, {done.tensors} tensors with {done.parameters:,} numbers for "
         f"{done.outputs} classes"
     )
-    print(f"start from it: nnatomy train FOLDER --network {done.network} --from {done.path}")
+    print(f"start from it: {_next(done)}")
+
+
+def _next(done: Imported) -> str:
+    """The command that builds the network of these weights again."""
+    words = ["nnatomy", "train", "FOLDER", "--network", done.network]
+    for name, value in done.settings.items():
+        words += ["--set", f"{name}={written(value)}"]
+    return shlex.join([*words, "--from", done.path])

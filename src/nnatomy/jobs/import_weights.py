@@ -12,7 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from nnatomy.errors import SettingError
-from nnatomy.models.catalog import build_network, entry_of
+from nnatomy.models.catalog import (
+    build_network,
+    checked_settings,
+    entry_of,
+    network_settings,
+)
 from nnatomy.models.torchvision_names import from_torchvision, to_torchvision
 from nnatomy.training.atomic import to_json, write_bytes
 from nnatomy.training.torch_archive import read_archive
@@ -36,6 +41,7 @@ class Imported:
         parameters: Numbers in them, counts of batches left aside.
         outputs: Answers of the network they belong to.
         converted: Types of numbers that became float32; "" for none.
+        settings: Those of the network that a training from the file has to name.
     """
 
     path: str
@@ -46,6 +52,7 @@ class Imported:
     parameters: int
     outputs: int
     converted: str
+    settings: dict[str, Any]
 
 
 def import_weights(
@@ -79,7 +86,8 @@ def import_weights(
     _check_paths(source, out, network, overwrite=overwrite)
     tensors, converted = as_float32(source, read_archive(source))
     start = Start(str(source), digest_of(source), tensors, None, converted)
-    body = _checked(start, network, dict(settings or {}))
+    chosen = checked_settings(network, {"stem": "imagenet", **(settings or {})})
+    body = _checked(start, network, chosen)
     about: dict[str, Any] = {"network": network, "source": source.name, "sha256": start.sha256}
     data = safetensors.torch.save(  # copies: tensors that share memory are refused there
         {
@@ -94,7 +102,16 @@ def import_weights(
     return Imported(
         *(str(out), str(source), start.sha256, network),
         *(len(body), parameters, outputs, converted),
+        _to_name(network, chosen),
     )
+
+
+def _to_name(network: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults; the stem always, since it would go by the size of images."""
+    usual = network_settings(network)
+    if chosen["stem"] == "auto":
+        chosen = {**chosen, "stem": "imagenet"}
+    return {name: value for name, value in chosen.items() if value != usual[name]}
 
 
 def _check_paths(source: Path, out: Path, network: str, *, overwrite: bool) -> None:
@@ -108,9 +125,8 @@ def _check_paths(source: Path, out: Path, network: str, *, overwrite: bool) -> N
         raise SettingError(f"{out} is there already: add --overwrite, or choose another --out")
 
 
-def _checked(start: Start, name: str, settings: dict[str, Any]) -> dict[str, Tensor]:
+def _checked(start: Start, name: str, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of the network in its order, under torchvision's names."""
-    settings.setdefault("stem", "imagenet")
     network = _sketch(name, 3, 1000, settings)
     given = from_torchvision(network, start.tensors)
     channels, outputs = _sizes(network, given)
