@@ -17,7 +17,7 @@ from safetensors import safe_open
 import nnatomy
 from nnatomy.cli import app
 from nnatomy.errors import IntegrityError, RunError, SettingError
-from nnatomy.models import googlenet, resnet18, resnet34, to_torchvision
+from nnatomy.models import googlenet, resnet18, resnet34, to_torchvision, vgg11
 from nnatomy.training.transfer import take_over
 from nnatomy.training.weight_source import read_start
 
@@ -182,6 +182,14 @@ def test_another_network_and_other_settings(pth, tmp_path):
         imported(pth, network="mlp")
     with pytest.raises(SettingError, match="did you mean 'resnet18'"):
         imported(pth, network="resnet-18")
+
+
+@pytest.mark.parametrize("build", [resnet18, vgg11])
+def test_nnatomys_own_names_are_told_apart(tmp_path, build):
+    path = tmp_path / "own.pth"
+    torch.save(build(2, **SMALL).state_dict(), path)
+    with pytest.raises(SettingError, match=r"of nnatomy's own, torchvision's are .*to_torchvision"):
+        imported(path, network=build.__name__)
 
 
 def test_where_the_result_goes(pth, tmp_path):

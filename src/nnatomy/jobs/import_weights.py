@@ -128,6 +128,7 @@ def _check_paths(source: Path, out: Path, network: str, *, overwrite: bool) -> N
 def _checked(start: Start, name: str, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of the network in its order, under torchvision's names."""
     network = _sketch(name, 3, 1000, settings)
+    _check_names(start, name)
     given = from_torchvision(network, start.tensors)
     channels, outputs = _sizes(network, given)
     network = _sketch(name, channels, outputs, settings)
@@ -150,6 +151,16 @@ def _checked(start: Start, name: str, settings: Mapping[str, Any]) -> dict[str, 
         if key not in own:
             raise SettingError(f"{start.path} is not of {name}: it has '{key}', which that lacks")
     return body
+
+
+def _check_names(start: Start, name: str) -> None:
+    """Refuse nnatomy's own names, of which each network has a head and torchvision's has none."""
+    own = next((key for key in start.tensors if key.startswith("head.")), None)
+    if own is not None:
+        raise SettingError(
+            f"{start.path}: '{own}' is a name of nnatomy's own, torchvision's are expected: save "
+            f"nnatomy.models.to_torchvision(network) of the {name}"
+        )
 
 
 def _sketch(name: str, channels: int, outputs: int, settings: Mapping[str, Any]) -> nn.Module:
