@@ -124,6 +124,8 @@ def test_progress_counts_what_diverged(command: Command, engine: str) -> None:
     [
         (["--epochs", "0", "--over", "lr=0.1,0.2"], "epochs must be at least 1"),
         (["--over", "inti=he"], "did you mean 'init'"),
+        (["--over", "augmnt=none/standard"], "did you mean 'augment'"),
+        (["--over", "sed=0..1"], "did you mean 'seed'"),
         (["--over", "init"], "takes name=value"),
         (["--over", "network=mlp,logistic"], "'network' is both varied and set"),
         ([], "missing option '--over'"),

@@ -20,7 +20,7 @@ from nnatomy.errors import SettingError
 from nnatomy.jobs.augmenting import augmented
 from nnatomy.jobs.comparison import ComparedRow, ComparedRun, Comparison, rows_of
 from nnatomy.jobs.comparison_folder import ComparisonFolder
-from nnatomy.jobs.config import Plan, TrainConfig, resolve, source_name
+from nnatomy.jobs.config import Plan, TrainConfig, check_setting_names, resolve, source_name
 from nnatomy.jobs.counted import Counted
 from nnatomy.jobs.data_lines import Say, data_in_brief, say_data, silent
 from nnatomy.jobs.grid import as_lists, combinations
@@ -35,6 +35,9 @@ from nnatomy.training.objectives import objective_named
 from nnatomy.training.observers import Observer
 from nnatomy.training.run_folder import environment
 from nnatomy.training.session import Session
+
+_BESIDE = ("augment", "network", "seed")
+"""What can be varied besides settings."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,7 @@ def _config(base: TrainConfig, choice: Mapping[str, Any]) -> TrainConfig:
     for name in values:
         if name in base.settings:
             raise SettingError(f"'{name}' is both varied and set: leave one out")
+    check_setting_names(values, network, also=_BESIDE)
     settings = {**base.settings, **values}
     return replace(base, network=network, seed=int(seed), augment=augment, settings=settings)
 

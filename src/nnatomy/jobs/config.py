@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -119,14 +119,7 @@ class TrainConfig:
         require_start(self.settings, self.start)
 
     def _check_names(self) -> None:
-        names = set(setting_names())
-        networks = CATALOG if self.network is None else [self.network]
-        for network in networks:
-            names |= set(network_settings(network))
-        for name in self.settings:
-            if name not in names:
-                hint = nearest(_OTHER_NAMES.get(name, name), names)
-                raise SettingError(f"setting '{name}' is unknown: {hint}")
+        check_setting_names(self.settings, self.network)
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             chosen = self.settings.get(name, next(iter(known)))
             if chosen not in known:
@@ -187,6 +180,28 @@ class TrainConfig:
         digest = sha256(to_json(self.to_json())).hexdigest()[:8]
         stem = Path(source_name(self.source)).stem or "data"
         return Path("runs") / f"{stem}-{self.network or 'auto'}-{digest}"
+
+
+def check_setting_names(
+    given: Iterable[str], network: str | None, also: Iterable[str] = ()
+) -> None:
+    """Refuse what is no setting.
+
+    Args:
+        given: Names of settings.
+        network: The network; all of the catalog where it is open.
+        also: Further names that are known.
+
+    Raises:
+        SettingError: A name is unknown; offers the nearest.
+    """
+    names = {*setting_names(), *also}
+    for one in CATALOG if network is None else [network]:
+        names |= set(network_settings(one))
+    for name in given:
+        if name not in names:
+            hint = nearest(_OTHER_NAMES.get(name, name), names)
+            raise SettingError(f"setting '{name}' is unknown: {hint}")
 
 
 _SCALARS: dict[str, Any] = {
