@@ -17,6 +17,7 @@ from nnatomy.report.health import MOST_DRAWN, health_of
 from nnatomy.report.html import SIZE_LIMIT, render_html
 from nnatomy.report.markdown import render_markdown
 from nnatomy.report.verify import verify_report
+from nnatomy.report.wording import distinct
 from report.page import Page
 from report.test_figures import SVG, paths, places, texts
 
@@ -227,3 +228,20 @@ def test_the_largest_measurements_fit_into_the_page(digits):
     assert len(json.dumps(health)) < 200_000
     facts = copy.deepcopy({**digits[0], "health": health})
     assert len(render_html(build_document(facts), facts).encode()) < SIZE_LIMIT / 2
+
+
+def test_layers_of_a_deep_network_have_names_that_differ():
+    diagnosis = diagnosis_of(layers=4)
+    names = [f"features.layer{k}.0.{last}" for k in (1, 2) for last in ("conv1", "downsample.0")]
+    for layer, name in zip(diagnosis["case"]["layers"], names, strict=True):
+        layer["name"] = name
+    words = " ".join(texts(health_figure(health_of(diagnosis))))
+    for name in names:
+        assert f"…{name.removeprefix('features.')} " in words
+
+
+def test_names_grow_until_they_differ():
+    names = ["block1.layer12.conv", "block2.layer12.conv", "head"]
+    assert distinct(names, 8) == {name: name for name in names}
+    assert distinct(["x.a.conv", "x.b.conv"], 7) == {"x.a.conv": "…a.conv", "x.b.conv": "…b.conv"}
+    assert distinct([], 8) == {}

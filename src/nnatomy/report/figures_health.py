@@ -10,12 +10,14 @@ from typing import Any
 from nnatomy.report.decimate import Point
 from nnatomy.report.document import Figure
 from nnatomy.report.svg import Box, Drawing, Scale, spread, tick_label
-from nnatomy.report.wording import count, finite, line, number
+from nnatomy.report.wording import count, distinct, finite, number
 
 WIDTH = 720
-LEFT, RIGHT = 64.0, 568.0
+LEFT, RIGHT = 64.0, 530.0
 HEIGHT, GAP = 130.0, 40.0
 LABEL_GAP = 15.0
+LONGEST_NAME = 22
+QUANTITIES = ("ratio", "dead", "saturated", "gradient")
 USUAL = (1e-4, 1e-1)
 """Update of a step as a share of the weights, in trainings that go well."""
 
@@ -82,15 +84,21 @@ def _step_scale(steps: Sequence[float]) -> Scale:
 def _lines(measured: Mapping[str, Any], name: str) -> tuple[Line, ...]:
     """The curves of a quantity; a layer without any value has none."""
     layers = [entry.get("layer") for entry in measured.get("ratio") or []]
-    found = []
+    names, found = _names(measured), []
     for entry in measured.get(name) or []:
         pairs = zip(measured.get("steps") or [], entry.get("values") or [], strict=False)
         known = [(finite(step), finite(value)) for step, value in pairs]
         points = tuple((s, v) for s, v in known if s is not None and v is not None)
         if points:
             css = _style(entry.get("layer"), layers)
-            found.append(Line(line(entry.get("layer"), 12), css, points))
+            found.append(Line(names[str(entry.get("layer"))], css, points))
     return tuple(found)
+
+
+def _names(measured: Mapping[str, Any]) -> dict[str, str]:
+    """The layers' names as they fit beside a panel, in all panels the same."""
+    listed = [entry for kept in QUANTITIES for entry in measured.get(kept) or []]
+    return distinct([str(entry.get("layer")) for entry in listed], LONGEST_NAME)
 
 
 def _style(layer: object, layers: Sequence[object]) -> str:
@@ -173,7 +181,8 @@ def _caption(health: Mapping[str, Any], measured: Mapping[str, Any]) -> str:
         words += (
             f" {drawn} of {count(total)} layers are drawn, evenly spaced; diagnosis.json has all."
         )
-    still = [line(e.get("layer"), 12) for e in measured.get("ratio") or [] if _never(e)]
+    names = _names(measured)
+    still = [names[str(e.get("layer"))] for e in measured.get("ratio") or [] if _never(e)]
     if still:
         words += f" Without any change, and so not on a logarithmic scale: {', '.join(still)}."
     return words

@@ -48,6 +48,29 @@ def line(text: object, limit: int = 200) -> str:
     return words if len(words) <= limit else words[: limit - 1] + "…"
 
 
+def distinct(names: Sequence[str], limit: int) -> dict[str, str]:
+    """Names shortened from the left to about `limit` characters, longer where two would be equal.
+
+    >>> list(distinct(["net.layer1.0.conv", "net.layer2.0.conv"], 14).values())
+    ['…layer1.0.conv', '…layer2.0.conv']
+    """
+    each = {name: line(name, 60) for name in names}
+    for length in range(limit, max(map(len, each.values()), default=0)):
+        short = {name: _ending(words, length) for name, words in each.items()}
+        if len(set(short.values())) == len(set(each.values())):
+            return short
+    return each
+
+
+def _ending(words: str, limit: int) -> str:
+    """The last characters, from the beginning of a dotted part where there is one."""
+    if len(words) <= limit:
+        return words
+    kept = words[len(words) - limit :]  # its first character makes room for "…"
+    part = kept.partition(".")[2]
+    return "…" + (part if 2 * len(part) >= limit else kept[1:])
+
+
 def finite(value: object) -> float | None:
     """The value as a float when it is a finite number, else None ("nan" and "inf" are text)."""
     if isinstance(value, (int, float)) and math.isfinite(value):
