@@ -174,6 +174,15 @@ def test_evaluate_needs_answers_that_were_learned(command: Command, run: Path, t
     assert "1 record cannot be used" in err
 
 
+def test_evaluate_names_classes_that_the_network_does_not_have(command: Command) -> None:
+    class_folder(Path("photos"), {"d": 8, "e": 8})
+    class_folder(Path("textures"), {"a": 2, "b": 2})
+    assert command("train", "photos", "--epochs", "1", "--out", "run").code == 0
+    code, _, err = command("evaluate", "run", "textures")
+    assert code == 1
+    assert "textures has no answers: its classes a, b are none of the network's: d, e" in err
+
+
 def test_inspect(command: Command, run: Path) -> None:
     code, out, err = command("inspect", run)
     assert (code, err) == (0, "")

@@ -158,6 +158,7 @@ class ImageCodec:
             truth=answers,
             rejected=rejected,
             findings=[*files.findings, *_unanswered(truth, files.labels, self.task)],
+            unknown=_unknown(truth, files.labels),
         )
 
     def _encode_array(self, images: Pixels, labels: Any) -> Encoded:
@@ -179,6 +180,7 @@ class ImageCodec:
             truth=answers,
             rejected=rejected,
             findings=_unanswered(truth, given, self.task),
+            unknown=_unknown(truth, given),
         )
 
     def _targets(self, answers: Sequence[Any] | None, count: int) -> Tensor:
@@ -226,9 +228,16 @@ def _strange(truth: list[Any] | None, labels: Sequence[Any] | None) -> Iterator[
             yield i, f"label {label!r} is not known from the training data"
 
 
-def _unanswered(truth: list[Any] | None, labels: Sequence[Any] | None, task: Task) -> list[Finding]:
-    some = next((label for label in labels or () if label is not None), None)
-    if truth is not None or some is None:
+def _unknown(truth: list[Any] | None, labels: Sequence[Any] | None) -> list[Any]:
+    """Each label once, where none of them is known."""
+    if truth is not None:
         return []
-    message = f"labels such as {some!r} are not known from training; they are not answers"
+    return list(dict.fromkeys(label for label in labels or () if label is not None))
+
+
+def _unanswered(truth: list[Any] | None, labels: Sequence[Any] | None, task: Task) -> list[Finding]:
+    unknown = _unknown(truth, labels)
+    if not unknown:
+        return []
+    message = f"labels such as {unknown[0]!r} are not known from training; they are not answers"
     return [Finding("unknown-labels", message, task.target)]

@@ -24,6 +24,7 @@ class Encoded:
         truth: The answers as they stand in the source (one a record), or None when it has none.
         rejected: Records of the source that cannot be used.
         findings: Unseen categories, missing columns that were filled, and the like.
+        unknown: Labels of the source, each once, where none of them is known.
     """
 
     samples: Samples
@@ -31,6 +32,7 @@ class Encoded:
     truth: Sequence[Any] | None
     rejected: Sequence[Rejected]
     findings: Sequence[Finding]
+    unknown: Sequence[Any] = ()
 
 
 class Codec(Protocol):

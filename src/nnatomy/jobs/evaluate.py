@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from nnatomy.data.prepared import Encoded
 from nnatomy.data.quality import Finding
+from nnatomy.data.task import Task
 from nnatomy.errors import DataError
 from nnatomy.jobs.config import source_name
 from nnatomy.jobs.judgement import PRIMARY, Answers
 from nnatomy.jobs.predictor import Predictor, load
 
+_MOST_LABELS = 8
 _TRAINED_ON = Finding(
     "trained-on-these",
     "this is the source that the model was trained on: these figures are no test of it; the "
@@ -40,10 +43,7 @@ def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
     predictor = load(model)
     encoded = predictor.encode(source, answers=True)
     if encoded.truth is None:
-        raise DataError(
-            f"{source} has no column '{predictor.task.target}' to compare with; "
-            "use predict for data without answers"
-        )
+        raise DataError(f"{source} {_missing(predictor.task, encoded.unknown)}")
     findings = [vars(finding) for finding in encoded.findings]
     if source_name(source) == predictor.facts["made"]["config"]["source"]:
         findings.insert(0, vars(_TRAINED_ON))
@@ -60,6 +60,21 @@ def evaluate(model: str | Path, source: Any) -> dict[str, Any]:
         "rejected": [r.__dict__ for r in encoded.rejected],
         "findings": findings,
     }
+
+
+def _missing(task: Task, unknown: Sequence[Any]) -> str:
+    """Why there is nothing to compare with."""
+    if unknown and task.classes:
+        return (
+            f"has no answers: its classes {_listed(unknown)} are none of the network's: "
+            f"{_listed(task.classes)}"
+        )
+    return f"has no column '{task.target}' to compare with; use predict for data without answers"
+
+
+def _listed(labels: Sequence[Any]) -> str:
+    more = f" and {len(labels) - _MOST_LABELS} more" if len(labels) > _MOST_LABELS else ""
+    return ", ".join(map(str, labels[:_MOST_LABELS])) + more
 
 
 def _truth(predictor: Predictor, encoded: Encoded) -> NDArray[Any]:
