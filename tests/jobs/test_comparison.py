@@ -109,6 +109,13 @@ def test_no_spread_is_no_interval() -> None:
     assert "[" not in repr(made)
 
 
+def test_scores_that_are_tied_while_losses_differ() -> None:
+    runs = [replace(run_of("a", seed, 0.9091), loss=0.1 + seed) for seed in range(2)]
+    made = Comparison(rows_of(runs), runs, "accuracy", {"valid": 3, "test": 1}, 0.5, "s", "v")
+    assert "the same score in every seed" in repr(made)
+    assert "seeds make no difference" not in repr(made)
+
+
 def test_intervals_stay_within_the_limits_of_the_score() -> None:
     (row,) = rows_by({"a": [1.0, 0.9, 1.0]})
     assert row.interval == (pytest.approx(0.8232, abs=1e-4), 1.0)

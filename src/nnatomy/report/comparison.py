@@ -20,6 +20,7 @@ _MOST_PANELS = 12
 _NOTEBOOK_ROWS = 50
 _COLUMNS = 4
 _LONGEST = 300
+_SAME_LOSS = 1e-6
 _SELDOM = {
     *("momentum", "shuffle", "tol", "monitor"),
     *("device", "precision", "engine", "threads"),
@@ -54,7 +55,7 @@ def table_of(facts: Facts) -> tuple[list[str], list[list[str]]]:
     names = list(facts["rows"][0]["settings"])
     head = [*names, "runs", facts["score_name"], "95 % interval", "behind the best", "loss"]
     head.append("best epoch")
-    lines = [_cells(row, names) for row in facts["rows"]]
+    lines = [_cells(row, names, _without_interval(row, facts["runs"])) for row in facts["rows"]]
     time = _time_title(facts["runs"])
     if time:
         head.append(time)
@@ -72,14 +73,25 @@ def _time_title(runs: Sequence[Mapping[str, Any]]) -> str:
     return "time, others beside" if beside else "time of a run"
 
 
-def _cells(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def _without_interval(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    """Why the scores have no spread: equal losses too, or scores that are tied."""
+    if row["runs"] < 2 or row["diverged"]:
+        return ""
+    losses = [
+        run["loss"]
+        for run in runs
+        if {k: v for k, v in run["settings"].items() if k != "seed"} == row["settings"]
+    ]
+    tied = max(losses) - min(losses) > _SAME_LOSS
+    return "the same score in every seed" if tied else "seeds make no difference"
+
+
+def _cells(row: Mapping[str, Any], names: Sequence[str], alike: str) -> list[str]:
     cells = [line(written(row["settings"][name]), 40) for name in names]
     diverged = f" + {row['diverged']} diverged" if row["diverged"] else ""
     cells.append(f"{row['runs']}{diverged}")
     if row["score"] is None:
         return [*cells, "diverged", "", "", "", ""]
-    several = row["runs"] > 1 and not row["diverged"]
-    alike = "seeds make no difference" if several else ""
     return [
         *cells,
         f"{row['score']:.4f}",
