@@ -102,6 +102,13 @@ def test_what_is_no_image_is_counted(tmp_path):
         assert part in message
 
 
+def test_one_file_that_is_no_image(tmp_path):
+    class_folder(tmp_path, {"a": 1, "b": 1})
+    (tmp_path / "README").write_bytes(b"x")
+    words = f"1 file in {tmp_path} is not an image of a known kind: 1 × no ending"
+    assert scan_images(tmp_path).findings[0].message == words
+
+
 def test_empty_class_and_stray_images_are_found(tmp_path):
     class_folder(tmp_path, {"a": 1, "b": 1})
     (tmp_path / "empty").mkdir()

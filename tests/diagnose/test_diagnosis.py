@@ -110,6 +110,9 @@ def test_what_is_gone_is_never_less_than_nothing() -> None:
     unknown = {"chance_loss": None}
     large = {"batch_size": 320, "steps": 40}
     assert finding("batch_too_large", settings=large, facts=unknown).symptom.endswith("40 updates.")
+    one = {"batch_size": 320, "steps": 1}
+    symptom = finding("batch_too_large", settings=one, facts=unknown).symptom
+    assert symptom.endswith("there was 1 update.")
     held = finding(
         "over_regularized",
         structure={"dropout": [0.9]},

@@ -138,7 +138,8 @@ def test_a_file_in_torchvisions_format(tmp_path):
     for name, value in before.features.state_dict().items():
         assert torch.equal(after[f"features.{name}"], value), name
     assert run.result["start"]["format"] == "torchvision"
-    assert "ImageNet" in run.result["start"]["inputs"]
+    words = "pixels are normalized by ImageNet's mean and spread, as these weights expect"
+    assert run.result["start"]["inputs"] == words
 
 
 def test_weights_for_grey_images_in_torchvisions_format(tmp_path):

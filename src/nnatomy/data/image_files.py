@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias
 
 from nnatomy.data.delimited import DelimitedText, read_delimited
-from nnatomy.data.quality import Finding, Rejected
+from nnatomy.data.quality import Finding, Rejected, counted
 from nnatomy.errors import DataError, nearest
 
 SplitName: TypeAlias = Literal["train", "valid", "test"]
@@ -144,9 +144,14 @@ class _Listing:
             kinds = ", ".join(f"{count} × {kind}" for kind, count in sorted(self.ignored.items()))
             yield Finding(
                 "ignored-files",
-                f"{self.ignored.total()} files in {folder} are not images of a known kind: {kinds}",
+                f"{_not_images(self.ignored.total(), folder)} of a known kind: {kinds}",
                 str(folder),
             )
+
+
+def _not_images(count: int, folder: Path) -> str:
+    verb = "is not an image" if count == 1 else "are not images"
+    return f"{counted(count, 'file')} in {folder} {verb}"
 
 
 def _scan_folder(root: Path) -> ImageFiles:

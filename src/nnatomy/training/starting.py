@@ -156,8 +156,9 @@ def _input_words(start: Start, network: str) -> str:
     if start.facts is None and channels_of(start) == 1:
         return "pixels are normalized by their own mean and spread, the weights being for grey ones"
     if start.facts is None:
-        whose = "0.5" if network == "googlenet" else "ImageNet's"
-        return f"pixels are normalized by the mean and spread {whose}, as these weights expect"
+        google = network == "googlenet"
+        by = "a mean and spread of 0.5" if google else "ImageNet's mean and spread"
+        return f"pixels are normalized by {by}, as these weights expect"
     if start.facts["codec"]["format"] == "table":
         return "columns are coded as for these weights"
     return "pixels are normalized by the mean and spread of the images they were learned from"

@@ -115,10 +115,11 @@ def batch_too_large(case: Case) -> Finding | None:
         return None
     if learned(case) > 0.9:
         return None
+    were = "was 1 update" if steps == 1 else f"were {steps} updates"
     return Finding(
         "batch_too_large",
         "warning",
-        f"With {batch} of {count:.0f} records a step there were {steps} updates"
+        f"With {batch} of {count:.0f} records a step there {were}"
         + (f": {gone(case)}." if gone(case) else "."),
         (
             Evidence("updates", steps, f"<= {FEW_UPDATES}"),
