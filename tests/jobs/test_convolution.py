@@ -61,7 +61,7 @@ def test_what_a_notebook_shows() -> None:
     assert 'class="paper"' not in html
     assert 'class="paper"' in svg
     large = nnatomy.convolve(np.random.default_rng(0).normal(size=(300, 300)), "blur")
-    assert len(large._repr_html_().encode()) <= 30_000
+    assert len(large._repr_html_().encode()) <= 100_000  # noise, in exact colors
     full = nnatomy.convolve(np.arange(144.0).reshape(12, 12) * 1000, "sharpen", padding=0)
     assert len(full._repr_html_().encode()) <= 30_000
 

@@ -37,7 +37,7 @@ def test_a_form_of_a_network_has_a_rate_of_its_own():
         config = TrainConfig(source="x", network="googlenet", settings=settings)
         return resolve(config, (1, 8, 8), "classification").training.lr
 
-    assert (rate(), rate(batch_norm="false"), rate(batch_norm="no", lr=0.1)) == (0.003, 0.0005, 0.1)
+    assert (rate(), rate(batch_norm="false"), rate(batch_norm="no", lr=0.1)) == (0.001, 0.0005, 0.1)
 
 
 def test_the_figures_follow_from_the_predictions(table_run, regression_run):
