@@ -181,3 +181,12 @@ def test_erased_rectangles_have_the_mean_color() -> None:
                 expected[:, y, x] = 0
         assert torch.equal(picture, expected)
         assert (picture == 0).any()
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_images_with_their_channels_last_stay_so(preset: str) -> None:
+    images = torch.rand(4, 3, 9, 8)
+    last = images.contiguous(memory_format=torch.channels_last)
+    varied = augment_images(last, PRESETS[preset], range(4))
+    assert varied.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(varied, augment_images(images, PRESETS[preset], range(4)))

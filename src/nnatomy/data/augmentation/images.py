@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -56,7 +57,10 @@ def augment_images(
         own = images.clone()
     if augmentation.noise:
         own = add_noise(own.contiguous(), draws)
-    return erase(own, draws) if augmentation.erase else own
+    own = erase(own, draws) if augmentation.erase else own
+    if images.is_contiguous(memory_format=torch.channels_last):  # so networks compute faster
+        return own.contiguous(memory_format=torch.channels_last)
+    return own
 
 
 def augment_masks(
