@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from bench.processes import side_by_side
 from nnatomy.data.samples import TensorSamples
 from nnatomy.data.scenes import SHAPES, Scenes, scenes
 from nnatomy.explain import Explanation, cam, occlusion
@@ -160,10 +159,9 @@ def chance(made: Scenes) -> float:
     return float((sides.prod(1) / made.masks[0].size).mean())
 
 
-def examine(name: str, start: int, plan: Plan) -> Result:
-    """Train one network and ask it."""
-    torch.set_num_threads(1)
-    keep_freed_memory()
+def examine(job: tuple[str, int, Plan]) -> Result:
+    """Train one network from one start and ask it."""
+    name, start, plan = job
     began = time.perf_counter()
     shown, held_out = scenes(plan.scenes, size=SIDE, seed=0), scenes(HELD_OUT, size=SIDE, seed=1)
     torch.manual_seed(start)
@@ -214,12 +212,7 @@ def _agreement(found: Explanation, slow: Explanation) -> float:
 def examine_all(names: Iterable[str], starts: int, plan: Plan, processes: int) -> list[Result]:
     """Every network from every start, several at a time."""
     jobs = [(name, start, plan) for name in names for start in range(starts)]
-    if processes == 1:
-        return [_told(examine(*job)) for job in jobs]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context) as pool:
-        waiting = [pool.submit(examine, *job) for job in jobs]
-        return [_told(done.result()) for done in as_completed(waiting)]
+    return [_told(result) for result in side_by_side(examine, jobs, min(processes, len(jobs)))]
 
 
 def _told(result: Result) -> Result:
@@ -319,6 +312,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="draw the maps here, as PNG")
     given = parser.parse_args()
     began = time.perf_counter()
+    torch.set_num_threads(1)
+    keep_freed_memory()
     plan = Plan(given.scenes, given.epochs, given.batch, given.device)
     names = [name for name in NAMES if name in given.only]
     held_out = scenes(HELD_OUT, size=SIDE, seed=1)
