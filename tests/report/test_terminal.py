@@ -90,9 +90,11 @@ def test_the_best_epoch_is_that_whose_weights_are_kept():
     ]
 
 
-def test_without_validation_the_best_is_the_training_loss():
+@pytest.mark.parametrize("monitor", ["loss", "score"])
+def test_without_validation_the_best_is_the_training_loss(monitor):
     rows = [{"epoch": 1, "loss": 2.0, "valid_loss": None, "valid_score": None}]
-    assert run(io.StringIO(), rows) == "epoch 1/3  loss 2  best 2 @ 1  left 4.0 s\n"
+    shown = run(io.StringIO(), rows, monitor=monitor)
+    assert shown == "epoch 1/3  loss 2  best 2 @ 1  left 4.0 s\n"
 
 
 def test_a_resumed_run_estimates_from_its_own_epochs():

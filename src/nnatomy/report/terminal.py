@@ -53,7 +53,7 @@ class LiveProgress:
         self.clock = clock
         self.began = clock()
         self.rows = 0
-        self.best: tuple[float, float, int] | None = None
+        self.best: tuple[float, float, str] | None = None
 
     def remember(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take in rows of an earlier start without showing them."""
@@ -65,7 +65,8 @@ class LiveProgress:
             if loss is None or value is None:
                 continue
             if self.best is None or (value, loss) < self.best[:2]:
-                self.best = (value, loss, int(row["epoch"]))
+                shown = number(loss) if reached is None else score(reached)
+                self.best = (value, loss, f"best {shown} @ {int(row['epoch'])}")
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Show a row of metrics.jsonl."""
@@ -91,9 +92,7 @@ class LiveProgress:
         if row.get("valid_score") is not None:
             parts.append(f"score {score(row['valid_score'])}")
         if self.best is not None:
-            value, loss, at = self.best
-            shown = number(loss) if self.monitor == "loss" else score(-value)
-            parts.append(f"best {shown} @ {at}")
+            parts.append(self.best[2])
         left = (self.clock() - self.began) / self.rows * max(self.total - epoch, 0)
         return [_encodable(part, self.console) for part in (*parts, f"left {seconds(left)}")]
 
